@@ -1,0 +1,39 @@
+"""Fixtures: each real server starts at its first use, and a failing test shows what the servers logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.peers import daemon
+from tests.peers.postgres import Postgres, running_cluster
+from tests.peers.prosody import Prosody, running_prosody
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; `create_database(name)` returns the URL of an empty database in it."""
+    with running_cluster() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> str:
+    """One database shared by the whole run; take `postgres` for one of your own."""
+    return postgres.url()
+
+
+@pytest.fixture(scope="module")
+def prosody() -> Iterator[Prosody]:
+    """A Prosody with the accounts alice and bob and the component `irc.example.test`."""
+    with running_prosody() as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        report.sections += [(f"{server.name} log", server.log_tail()) for server in daemon.RUNNING]
+    return report
