@@ -1,0 +1,122 @@
+"""One room as one account sees it: who is there, which of the user's resources are in it, what it is about.
+
+Pure state; it knows no network, no store and no XMPP."""
+
+from __future__ import annotations
+
+import enum
+
+from bridge.api import Occupant, OccupantId, RoomAddress, RoomChat
+from bridge.core.values import HistoryRequest
+
+
+class RoomState(enum.Enum):
+    """Whether the account is in the room on its network."""
+
+    OUT = "out"
+    JOINING = "joining"
+    JOINED = "joined"
+    LOST = "lost"
+    """It was in, the connection broke, and it will be joined again."""
+
+
+class Room:
+    """A room of an account.
+
+    `resources` are the user's full JIDs that are in it, in order of joining; `waiting` those that asked and are
+    not in yet. `kept`: the account stays in it while no resource is there. `view` is the face's to use.
+    """
+
+    __slots__ = (
+        "address",
+        "archive_key",
+        "chat",
+        "display",
+        "jid",
+        "kept",
+        "me",
+        "nick",
+        "occupant_ids",
+        "occupants",
+        "password",
+        "remembered",
+        "resources",
+        "state",
+        "subject",
+        "subject_by",
+        "user",
+        "view",
+        "waiting",
+    )
+
+    def __init__(self, user: str, jid: str, address: RoomAddress) -> None:
+        self.user = user
+        self.jid = jid
+        self.address = address
+        self.chat = RoomChat(address.room)
+        self.display: str = address.room
+        self.state = RoomState.OUT
+        self.me = OccupantId("")
+        self.nick = ""
+        self.password = ""
+        self.kept = False
+        self.subject = ""
+        self.subject_by = ""
+        self.archive_key = 0
+        self.occupants: dict[OccupantId, Occupant] = {}
+        self.occupant_ids: dict[OccupantId, str] = {}
+        self.resources: dict[str, None] = {}
+        self.waiting: dict[str, HistoryRequest] = {}
+        self.remembered: dict[str, None] = {}
+        self.view: object = None
+
+    def __repr__(self) -> str:
+        return f"Room({self.jid!r}, {self.user!r}, {self.state.value})"
+
+    @property
+    def joined(self) -> bool:
+        """Whether the account is in the room now."""
+        return self.state is RoomState.JOINED
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody wants the account to be in the room."""
+        return bool(self.kept or self.resources or self.waiting or self.remembered)
+
+    @property
+    def myself(self) -> Occupant:
+        """The account's own occupant. Only while joined."""
+        return self.occupants[self.me]
+
+    def entered(self, me: OccupantId, occupants: tuple[Occupant, ...], subject: str, by: str, display: str) -> None:
+        """The account is in: take the room's whole state."""
+        self.state = RoomState.JOINED
+        self.me = me
+        self.occupants = {occupant.name: occupant for occupant in occupants}
+        self.occupant_ids.clear()
+        if me not in self.occupants:
+            self.occupants[me] = Occupant(name=me)
+        self.subject, self.subject_by = subject, by
+        if display:
+            self.display = display
+
+    def gone(self, state: RoomState) -> None:
+        """The account is out: forget who was there."""
+        self.state = state
+        self.occupants = {}
+        self.occupant_ids.clear()
+        self.subject = self.subject_by = ""
+
+    def rename(self, old: OccupantId, occupant: Occupant) -> Occupant | None:
+        """Somebody has a new name. Returns who it was, None if nobody had the old name."""
+        before = self.occupants.pop(old, None)
+        self.occupant_ids.pop(old, None)
+        self.occupants[occupant.name] = occupant
+        if old == self.me:
+            self.me = occupant.name
+        return before
+
+    def remove(self, name: OccupantId) -> Occupant | None:
+        """Somebody went. Returns who it was."""
+        self.occupant_ids.pop(name, None)
+        return self.occupants.pop(name, None)
