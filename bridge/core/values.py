@@ -91,3 +91,37 @@ class AccountStatus(msgspec.Struct, frozen=True):
     until: float = 0.0
     registered: bool = False
     since: float = 0.0
+
+
+class ArchiveQuery(msgspec.Struct, frozen=True):
+    """One page of a room's archive (XEP-0313 §4, XEP-0059). `start`/`end` are microseconds; `after`/`before`
+    archive ids; `last`: the last page that fits. `name`: only what that occupant said. `ids`: only these."""
+
+    start: int | None = None
+    end: int | None = None
+    after: int | None = None
+    before: int | None = None
+    last: bool = False
+    limit: int = 50
+    name: str = ""
+    ids: tuple[int, ...] = ()
+
+
+class ArchivePage(msgspec.Struct, frozen=True):
+    """An answer to an `ArchiveQuery`, oldest first. `complete`: there is nothing beyond this page."""
+
+    messages: tuple[RoomMessage, ...]
+    complete: bool
+    count: int
+    first_index: int
+
+
+class ArchiveItemMissing(Exception):
+    """An `after`, `before` or `ids` names a message that is not in the archive (XEP-0059 §2.2 item-not-found)."""
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """One registration of a user, without its secrets."""
+
+    network: str
+    settings: dict[str, str]

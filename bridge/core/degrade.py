@@ -1,0 +1,144 @@
+"""What a network cannot do, as honest text: one pure function over a command and the chat's capabilities.
+
+| feature | NATIVE | TEXT | DROP | REFUSE |
+| --- | --- | --- | --- | --- |
+| reply | as it is | `name: text` | the text alone | refused |
+| reaction | as it is | `👍 to: “quoted”`; taking one back is dropped | dropped | refused |
+| correction | as it is | `* text` | dropped | refused |
+| retraction | as it is | - | dropped | refused |
+| attachment | as it is | the URL in the text | the text alone | refused |
+| formatting | as it is | the plain text | the plain text | the plain text |
+| subject | as it is | `Subject: …` in front | the text alone | refused |
+| receipt, marker, typing | as it is | dropped | dropped | dropped |
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from bridge.api import (
+    Capabilities,
+    Command,
+    Content,
+    CorrectMessage,
+    MarkDisplayed,
+    Reason,
+    Refused,
+    RetractMessage,
+    SendMessage,
+    SendReceipt,
+    SetReactions,
+    SetTyping,
+    Support,
+)
+
+QUOTE_LENGTH = 60
+
+
+class Quoted(msgspec.Struct, frozen=True):
+    """What is known of a message that another refers to. Empty strings where it is not."""
+
+    name: str = ""
+    text: str = ""
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """Nothing is to be sent, and nobody misses it."""
+
+
+def degrade(command: Command, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:
+    """The command that says the same within what the chat can carry."""
+    if type(command) is SendMessage:
+        return _message(command, can, quoted)
+    if type(command) is CorrectMessage:
+        return _correction(command, can, quoted)
+    if type(command) is SetReactions:
+        return _reactions(command, can, quoted)
+    if type(command) is RetractMessage:
+        return _silent_or_refused(command, can.retraction, "Messages cannot be taken back on this network.")
+    if type(command) is SendReceipt:
+        return command if can.receipt is Support.NATIVE else Dropped()
+    if type(command) is MarkDisplayed:
+        return command if can.marker is Support.NATIVE else Dropped()
+    if type(command) is SetTyping:
+        return command if can.typing is Support.NATIVE else Dropped()
+    return command
+
+
+def _silent_or_refused(command: Command, support: Support, text: str) -> Command | Dropped | Refused:
+    if support is Support.NATIVE:
+        return command
+    if support is Support.DROP:
+        return Dropped()
+    return Refused(Reason.UNSUPPORTED, text)
+
+
+def _message(command: SendMessage, can: Capabilities, quoted: Quoted) -> Command | Refused:
+    content = _content(command.content, can)
+    if isinstance(content, Refused):
+        return content
+    if can.max_body and len(content.text) * 4 > can.max_body and len(content.text.encode()) > can.max_body:
+        return Refused(Reason.TOO_LONG, f"A message may have at most {can.max_body} bytes here.")
+    if (command.reply_to is not None or quoted.name) and can.reply is not Support.NATIVE:
+        if can.reply is Support.REFUSE:
+            return Refused(Reason.UNSUPPORTED, "Replies are not possible on this network.")
+        if can.reply is Support.TEXT and quoted.name:
+            content = _with_text(content, f"{quoted.name}: {content.text}", len(quoted.name) + 2)
+        return SendMessage(chat=command.chat, key=command.key, content=content, thread=command.thread)
+    if content is command.content:
+        return command
+    return SendMessage(
+        chat=command.chat, key=command.key, content=content, reply_to=command.reply_to, thread=command.thread
+    )
+
+
+def _correction(command: CorrectMessage, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:
+    if can.correction is not Support.TEXT:
+        return _silent_or_refused(command, can.correction, "Messages cannot be corrected on this network.")
+    corrected = _with_text(command.content, f"* {command.content.text}", 2)
+    return _message(SendMessage(chat=command.chat, key=command.key, content=corrected), can, Quoted())
+
+
+def _reactions(command: SetReactions, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:
+    if can.reaction is not Support.TEXT:
+        return _silent_or_refused(command, can.reaction, "Reactions are not possible on this network.")
+    if not command.reactions:
+        return Dropped()
+    text = " ".join(command.reactions)
+    if quoted.text:
+        text = f"{text} to: “{_shortened(quoted.text)}”"
+    elif quoted.name:
+        text = f"{quoted.name}: {text}"
+    return SendMessage(chat=command.chat, key="", content=Content(text=text))
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= QUOTE_LENGTH else line[: QUOTE_LENGTH - 1].rstrip() + "…"
+
+
+def _content(content: Content, can: Capabilities) -> Content | Refused:
+    if content.subject is not None and can.subject is not Support.NATIVE:
+        if can.subject is Support.REFUSE:
+            return Refused(Reason.UNSUPPORTED, "Messages have no subject on this network.")
+        if can.subject is Support.TEXT and content.subject:
+            line = f"Subject: {content.subject}\n"
+            content = _with_text(content, line + content.text, len(line))
+        content = msgspec.structs.replace(content, subject=None)
+    if content.attachments and can.attachment is not Support.NATIVE:
+        if can.attachment is Support.REFUSE:
+            return Refused(Reason.UNSUPPORTED, "Files cannot be sent on this network.")
+        if can.attachment is Support.TEXT:
+            urls = [a.url for a in content.attachments if a.url not in content.text]
+            content = _with_text(content, "\n".join([content.text, *urls] if content.text else urls), 0)
+        content = msgspec.structs.replace(content, attachments=())
+    if content.spans and can.formatting is not Support.NATIVE:
+        content = msgspec.structs.replace(content, spans=())
+    return content
+
+
+def _with_text(content: Content, text: str, shift: int) -> Content:
+    spans = tuple(
+        msgspec.structs.replace(span, start=span.start + shift, end=span.end + shift) for span in content.spans
+    )
+    return msgspec.structs.replace(content, text=text, spans=spans)

@@ -1,0 +1,54 @@
+"""Which addresses a gateway may connect to: public ones, and private ones only where the admin allows them."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+from bridge.api import ConnectionLost, Endpoint, Reason
+
+RESOLVE_SECONDS = 20.0
+
+
+def is_private(host: str) -> bool:
+    """Whether an IP address literal belongs to this machine, a local network, or no host at all. IPv4 addresses
+    inside IPv6 ones (mapped, 6to4, NAT64) are judged by the IPv4 address."""
+    address = ipaddress.ip_address(host.split("%", 1)[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            address = inner
+    return not address.is_global or address.is_multicast
+
+
+class NetworkGuard:
+    """Resolves names for sessions. `private`: the admin allows private networks."""
+
+    def __init__(self, private: bool = False) -> None:
+        self._private = private
+
+    async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
+        """The addresses of `name` that may be connected to, in the resolver's order.
+
+        Raises `ConnectionLost`: NO_SUCH_NETWORK where the name does not exist, NETWORK_DOWN where only addresses
+        that may not be connected to are left or the resolver does not answer."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(RESOLVE_SECONDS):
+                found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            raise ConnectionLost("Domain name not found", Reason.NO_SUCH_NETWORK) from error
+        except TimeoutError as error:
+            raise ConnectionLost("Domain name look-up timed out") from error
+        hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        allowed = hosts if self._private else [host for host in hosts if not is_private(host)]
+        if not allowed:
+            raise ConnectionLost(
+                "This gateway does not connect to private networks "
+                "(its admin can allow it with allow_private_networks)",
+                Reason.FORBIDDEN,
+            )
+        return tuple(Endpoint(host=host, port=port, name=name) for host in allowed)
