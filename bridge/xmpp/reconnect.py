@@ -1,0 +1,98 @@
+"""Knows why a component stream cannot be had, in words a person can act on, and when to try again."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Literal
+from xml.etree.ElementTree import Element
+
+from msgspec import Struct
+
+__all__ = ["LinkProblem", "ProblemKind", "backoff", "from_exception", "from_stream_error"]
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 60.0
+
+_STREAMS = "{urn:ietf:params:xml:ns:xmpp-streams}"
+
+ProblemKind = Literal[
+    "unreachable",
+    "tls",
+    "timeout",
+    "wrong-secret",
+    "conflict",
+    "host-unknown",
+    "stream-error",
+    "closed",
+    "silent",
+    "overflow",
+    "stopped",
+]
+
+
+class LinkProblem(Struct, frozen=True):
+    """Why there is no stream. `kind` is for programs, `text` for the administrator."""
+
+    kind: ProblemKind
+    text: str
+
+
+def backoff(attempt: int, chance: float) -> float:
+    """Seconds to wait before the connection attempt that follows `attempt` failures in a row.
+
+    At once after none; then half to the whole of 0.5, 1, 2 ... 60 s, by `chance` (0 to 1), so that
+    many gateways do not come back to a restarted server in the same moment.
+    """
+    if attempt <= 0:
+        return 0.0
+    longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 20))
+    return longest * (0.5 + 0.5 * chance)
+
+
+def from_exception(error: Exception, host: str, port: int) -> LinkProblem:
+    """What an exception of `loop.create_connection` means."""
+    where = f"{host}:{port}"
+    if isinstance(error, TimeoutError):
+        return LinkProblem("timeout", f"{where} does not answer: a firewall, or an overloaded server?")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = f"the certificate of {where} is not accepted: {error.verify_message}"
+        return LinkProblem("tls", f"{reason}; give the right host name or CA file")
+    if isinstance(error, ssl.SSLError):
+        return LinkProblem("tls", f"no TLS with {where} ({error.reason}): does this port speak TLS at all?")
+    if isinstance(error, socket.gaierror):
+        return LinkProblem("unreachable", f"the host name {host!r} cannot be resolved: {error.strerror}")
+    if isinstance(error, ConnectionRefusedError) or "refused" in str(error).lower():
+        hint = "is the XMPP server running, and is this its component port?"
+        return LinkProblem("unreachable", f"{where} refuses the connection: {hint}")
+    return LinkProblem("unreachable", f"cannot reach {where}: {error}")
+
+
+def from_stream_error(error: Element, domain: str) -> LinkProblem:
+    """What a received `<stream:error/>` (RFC 6120 §4.9) means for the component `domain`."""
+    conditions = [child.tag[len(_STREAMS) :] for child in error if child.tag.startswith(_STREAMS)]
+    condition = next((name for name in conditions if name != "text"), "undefined-condition")
+    said = error.findtext(_STREAMS + "text") or ""
+    known = _KNOWN.get(condition)
+    detail = f" (the server said: {said})" if said else ""
+    if known is not None:
+        return LinkProblem(known[0], known[1].format(domain=domain) + detail)
+    return LinkProblem("stream-error", f"the server ended the stream with {condition}{detail}")
+
+
+_KNOWN: dict[str, tuple[ProblemKind, str]] = {
+    "not-authorized": (
+        "wrong-secret",
+        "the server does not accept the secret of {domain}: compare it with the server's configuration",
+    ),
+    "conflict": (
+        "conflict",
+        "{domain} is connected to the server already: is another gateway running? "
+        "(after a broken connection this ends by itself)",
+    ),
+    "host-unknown": (
+        "host-unknown",
+        "the server does not know {domain}: configure it there as an external component",
+    ),
+    "host-gone": ("host-unknown", "the server no longer serves {domain}"),
+}
