@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.peers import daemon
+from tests.peers.atheme import Atheme, running_atheme
+from tests.peers.inspircd import Inspircd, running_inspircd
+from tests.peers.ngircd import Ngircd, running_ngircd
 from tests.peers.postgres import Postgres, running_cluster
 from tests.peers.prosody import Prosody, running_prosody
 
@@ -31,8 +34,31 @@ def prosody() -> Iterator[Prosody]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def inspircd() -> Iterator[Inspircd]:
+    """An InspIRCd with TLS. A test that restarts it should run its own (`running_inspircd`)."""
+    with running_inspircd() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def atheme(inspircd: Inspircd) -> Iterator[Atheme]:
+    """Services on `inspircd`: `await atheme.register(account, password)`, then SASL PLAIN."""
+    with running_atheme(inspircd) as services:
+        yield services
+
+
+@pytest.fixture(scope="session")
+def ngircd() -> Iterator[Ngircd]:
+    """A ngIRCd with TLS: hardly any IRCv3."""
+    with running_ngircd() as server:
+        yield server
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
         report.sections += [(f"{server.name} log", server.log_tail()) for server in daemon.RUNNING]

@@ -187,11 +187,8 @@ class Daemon:
 
     def log_text(self) -> str:
         """All that the server logged, and what it wrote to its terminal."""
-        texts = []
-        for file in (self.log_file, self.folder / "output.log"):
-            if file.exists():
-                texts.append(file.read_text("utf-8", "replace"))
-        return "\n".join(text for text in texts if text)
+        files = [file for file in (self.folder / "output.log", self.log_file) if file.exists()]
+        return "".join(file.read_text("utf-8", "replace") for file in files)
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of the log, for messages about a failure."""
