@@ -1,0 +1,92 @@
+"""What all services of one gateway stand on: the domain, the backend, the store, the face, the admin's settings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import time
+from collections.abc import Callable
+from itertools import count
+
+import msgspec
+
+from bridge.api import AccountId, Backend, BackendInfo, NetworkId
+from bridge.core.netguard import NetworkGuard
+from bridge.core.ports import Face
+from bridge.store.engine import Store
+
+
+class CoreSettings(msgspec.Struct, frozen=True):
+    """The admin's settings for one gateway. Every quota has a limit.
+
+    `message_rate`/`message_burst` are messages per second and at once, per user; `lane_length` how many may wait
+    in one chat; `keep_archive`: room messages are kept.
+    """
+
+    allow_private_networks: bool = False
+    registration_required: bool = False
+    registration_open: bool = True
+    allowed_users: tuple[str, ...] = ("*",)
+    admins: tuple[str, ...] = ()
+    keep_archive: bool = True
+    rooms_per_user: int = 200
+    networks_per_user: int = 20
+    message_rate: float = 20.0
+    message_burst: int = 200
+    lane_length: int = 500
+    connects_at_once: int = 8
+    idle_seconds: float = 900.0
+
+
+class StanzaIds:
+    """Unique ids for stanzas that start here: a prefix of this start and a counter."""
+
+    __slots__ = ("_count", "_prefix")
+
+    def __init__(self) -> None:
+        self._prefix = "b" + os.urandom(6).hex() + "-"
+        self._count = count(1)
+
+    def __call__(self) -> str:
+        return self._prefix + str(next(self._count))
+
+
+class Ground:
+    """Held by every service of one gateway; it has no behaviour of its own."""
+
+    __slots__ = (
+        "backend",
+        "chance",
+        "clock",
+        "domain",
+        "face",
+        "guard",
+        "info",
+        "link_is_up",
+        "settings",
+        "stanza_id",
+        "store",
+    )
+
+    face: Face
+
+    def __init__(self, domain: str, backend: Backend, store: Store, settings: CoreSettings) -> None:
+        self.domain = domain
+        self.backend = backend
+        self.info: BackendInfo = backend.info
+        self.store = store
+        self.settings = settings
+        self.guard = NetworkGuard(private=settings.allow_private_networks)
+        self.clock: Callable[[], float] = time.monotonic
+        self.chance: Callable[[], float] = random.random
+        self.stanza_id = StanzaIds()
+        self.link_is_up = False
+
+    def occupant_key(self, *parts: str) -> str:
+        """An id for an occupant that tells nothing of who it is (XEP-0421 §3): keyed by this installation."""
+        return hashlib.blake2b("\0".join(parts).encode(), key=self.store.salt, digest_size=15).hexdigest()
+
+    def account_id(self, user: str, network: NetworkId) -> AccountId:
+        """The id of one user's use of one network through this gateway."""
+        return AccountId(f"{self.domain} {user} {network}")

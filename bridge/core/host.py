@@ -1,0 +1,91 @@
+"""What a session may ask of the bridge: `bridge.api.Host` for one run of one account's session."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from typing import Protocol
+
+from bridge.api import Account, ContactAddress, ContactId, Endpoint, Event, SoftwareVersion
+from bridge.core.ground import Ground
+from bridge.core.live import LiveAccount
+
+Cursor = tuple[str, str] | None
+
+
+class Done:
+    """An awaitable that is complete already; one serves all."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+DONE = Done()
+
+
+class Sink(Protocol):
+    """Who takes the events."""
+
+    def __call__(self, live: LiveAccount, event: Event, cursor: Cursor) -> Awaitable[None]:
+        """Take one. Never raises."""
+
+
+class AccountHost:
+    """See `bridge.api.Host` for what each method promises."""
+
+    __slots__ = ("_account", "_ground", "_live", "_sink")
+
+    def __init__(self, ground: Ground, live: LiveAccount, account: Account, sink: Sink) -> None:
+        self._ground = ground
+        self._live = live
+        self._account = account
+        self._sink = sink
+
+    @property
+    def account(self) -> Account:
+        """Whose session it is."""
+        return self._account
+
+    def emit(self, event: Event, *, cursor: Cursor = None) -> Awaitable[None]:
+        """Pass an event on."""
+        return self._sink(self._live, event, cursor)
+
+    @property
+    def congested(self) -> bool:
+        """The XMPP server or the store takes less than is coming."""
+        return self._ground.face.congested or self._ground.store.writer.congested
+
+    async def drain(self) -> None:
+        """Wait until both take more."""
+        await self._ground.face.drain()
+        await self._ground.store.writer.drain()
+
+    async def cursor(self, name: str) -> str | None:
+        """The value last saved."""
+        return await self._ground.store.cursors.get(self._live.id, name)
+
+    async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
+        """The addresses that may be connected to."""
+        return await self._ground.guard.resolve(name, port)
+
+    async def user_version(self, asker: ContactId) -> SoftwareVersion | None:
+        """Ask one of the user's clients."""
+        resource = self._some_resource()
+        if resource is None:
+            return None
+        puppet = self._ground.face.jid(ContactAddress(self._live.network, asker))
+        return await self._ground.face.ask_version(resource, puppet)
+
+    async def user_ping(self, asker: ContactId) -> bool:
+        """Ask one of the user's clients."""
+        resource = self._some_resource()
+        if resource is None:
+            return False
+        puppet = self._ground.face.jid(ContactAddress(self._live.network, asker))
+        return await self._ground.face.ask_ping(resource, puppet)
+
+    def _some_resource(self) -> str | None:
+        for room in self._live.rooms.values():
+            for resource in room.resources:
+                return resource
+        return None

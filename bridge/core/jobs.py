@@ -1,0 +1,42 @@
+"""The kinds of work that lanes carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge.api import Command, Later, Outcome, Reason, Refused, Session, Unknown
+
+Answer = Callable[[Outcome], None]
+
+LATER_LIMIT = 5
+"""How often a network may answer `Later` to a command that is not kept, before it counts as refused."""
+
+
+class CommandJob:
+    """One command whose loss is no message's loss (joining, a subject, a nick)."""
+
+    __slots__ = ("_answer", "_command", "_tries")
+
+    def __init__(self, command: Command, answer: Answer | None = None) -> None:
+        self._command = command
+        self._answer = answer
+        self._tries = 0
+
+    async def run(self, session: Session) -> float | None:
+        """Execute it, again after a while if the network says so."""
+        outcome = await session.execute(self._command)
+        if isinstance(outcome, Later):
+            self._tries += 1
+            if self._tries < LATER_LIMIT:
+                return outcome.after
+            outcome = Refused(Reason.RATE_LIMITED, outcome.why)
+        if isinstance(outcome, Unknown):
+            outcome = Refused(Reason.NETWORK_DOWN, outcome.why)
+        if self._answer is not None:
+            self._answer(outcome)
+        return None
+
+    def failed(self, reason: Reason, text: str) -> None:
+        """Tell whoever asked."""
+        if self._answer is not None:
+            self._answer(Refused(reason, text))

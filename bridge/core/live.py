@@ -1,0 +1,104 @@
+"""A live account: one user on one network, with its session, rooms and lanes, while anything needs it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.api import (
+    AccountId,
+    Capabilities,
+    Chat,
+    ConnectionLost,
+    ContactId,
+    NetworkAddress,
+    NetworkId,
+    Reason,
+    RoomChat,
+    RoomId,
+    Session,
+)
+from bridge.core.ground import Ground
+from bridge.core.lanes import Lane
+from bridge.core.room import Room
+from bridge.core.values import AccountStatus, SessionState
+
+
+class LiveAccount:
+    """State only; the supervisor moves `state` and `session`, the room and message services the rest.
+
+    `nick` is the name to go by where none is registered; `hold`: the user asked to stay connected; `watched` has
+    the contacts in the user's roster and whether they were last seen online.
+    """
+
+    def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
+        self.id: AccountId = ground.account_id(user, network)
+        self.user = user
+        self.network = network
+        self.jid = ground.face.jid(NetworkAddress(network))
+        self.info = ground.info
+        self.nick = ""
+        self.name = ""
+        self.hold = False
+        self.registered = False
+        self.state = SessionState.IDLE
+        self.text = ""
+        self.until = 0.0
+        self.online_since = 0.0
+        self.used_at = ground.clock()
+        self.session: Session | None = None
+        self.rooms: dict[RoomId, Room] = {}
+        self.lanes: dict[Chat, Lane] = {}
+        self.watched: dict[ContactId, bool] = {}
+        self._waiters: list[asyncio.Future[Session]] = []
+
+    def __repr__(self) -> str:
+        return f"LiveAccount({self.id!r}, {self.state.value})"
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything needs the session now."""
+        if self.hold or self.lanes or any(room.wanted for room in self.rooms.values()):
+            return True
+        return self.registered and not self.info.on_demand
+
+    def capabilities(self, chat: Chat) -> Capabilities:
+        """What a chat can carry: as the session says, or as the backend promises while there is none."""
+        if self.session is not None:
+            return self.session.capabilities(chat)
+        return self.info.room_features if isinstance(chat, RoomChat) else self.info.contact_features
+
+    async def online(self) -> Session:
+        """The session, once it is connected. Raises `ConnectionLost` if it will not be."""
+        if self.session is not None:
+            return self.session
+        waiter: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        return await waiter
+
+    def went_online(self, session: Session) -> None:
+        """Wake those who wait for the session."""
+        self.session = session
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(session)
+
+    def will_not_come(self, text: str, reason: Reason) -> None:
+        """Tell those who wait for the session that it does not come."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(ConnectionLost(text, reason))
+
+    def status(self) -> AccountStatus:
+        """For the user's `status` command."""
+        return AccountStatus(
+            network=self.network,
+            state=self.state,
+            name=self.name,
+            rooms=tuple(room.display for room in self.rooms.values() if room.joined),
+            text=self.text,
+            until=self.until,
+            registered=self.registered,
+            since=self.online_since,
+        )

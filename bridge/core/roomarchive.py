@@ -1,0 +1,97 @@
+"""Room history: what the core keeps of it and how it is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from bridge.api import RoomAddress
+from bridge.core.ground import Ground
+from bridge.core.room import Room
+from bridge.core.values import ArchiveItemMissing, ArchivePage, ArchiveQuery, HistoryRequest, RoomMessage
+from bridge.store.archive import Message
+from bridge.store.errors import ItemNotFound
+
+_encoder = msgspec.msgpack.Encoder()
+_decode: Callable[[bytes], RoomMessage] = msgspec.msgpack.Decoder(RoomMessage).decode
+
+
+class RoomArchive:
+    """Per (account, room): nobody reads what was said while they were not there."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._archive = ground.store.archive
+        self._on = ground.settings.keep_archive
+
+    def new_id(self) -> int:
+        """A time-ordered archive id (microseconds), unique even when nothing is kept."""
+        return self._ground.store.new_id()
+
+    async def prepare(self, room: Room) -> None:
+        """Find the room's key in the store, before its first message."""
+        if self._on and not room.archive_key:
+            account = self._ground.account_id(room.user, room.address.network)
+            room.archive_key = await self._archive.room_key(account, room.address.room)
+
+    def add(self, room: Room, message: RoomMessage) -> None:
+        """Keep a message. Returns at once; it is in the store within some milliseconds."""
+        if self._on and room.archive_key:
+            self._archive.add(
+                room.archive_key,
+                message.archive_id,
+                message.sender,
+                message.occupant_id,
+                message.stanza_id,
+                _encoder.encode(message),
+            )
+
+    async def history(self, room: Room, request: HistoryRequest) -> list[RoomMessage]:
+        """What a joining resource is shown, oldest first."""
+        if not room.archive_key or request.max_messages <= 0:
+            return []
+        return _messages(await self._archive.last(room.archive_key, request.max_messages, request.since or None))
+
+    async def page(self, user: str, address: RoomAddress, query: ArchiveQuery) -> ArchivePage:
+        """A page of a room's archive. Raises `ArchiveItemMissing`."""
+        if not self._on:
+            return ArchivePage((), True, 0, 0)
+        key = await self._archive.room_key(self._ground.account_id(user, address.network), address.room)
+        try:
+            if query.ids:
+                found = _messages(await self._archive.ids(key, query.ids))
+                return ArchivePage(tuple(found), True, len(found), 0)
+            page = await self._archive.page(
+                key,
+                start=query.start,
+                end=query.end,
+                after=query.after,
+                before="last" if query.last else query.before,
+                limit=query.limit,
+                sender=query.name or None,
+            )
+        except ItemNotFound as error:
+            raise ArchiveItemMissing(str(error)) from error
+        return ArchivePage(tuple(_messages(page.rows)), page.complete, page.count, page.first_index)
+
+    async def bounds(self, user: str, address: RoomAddress) -> tuple[int, int] | None:
+        """The ids of the first and last message of a room's archive; None: it is empty."""
+        if not self._on:
+            return None
+        key = await self._archive.room_key(self._ground.account_id(user, address.network), address.room)
+        return await self._archive.metadata(key)
+
+    async def find(self, room: Room, archive_id: str) -> RoomMessage | None:
+        """The message with that id, if it is in the archive."""
+        if not room.archive_key or not archive_id.isascii() or not archive_id.isdigit():
+            return None
+        try:
+            found = await self._archive.ids(room.archive_key, [int(archive_id)])
+        except ItemNotFound:
+            return None
+        return _decode(found[0].payload) if found else None
+
+
+def _messages(rows: Iterable[Message]) -> list[RoomMessage]:
+    return [_decode(row.payload) for row in rows]

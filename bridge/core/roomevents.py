@@ -1,0 +1,250 @@
+"""What networks say about rooms: each event changes the room's state and is shown to the resources in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from bridge.api import (
+    Departure,
+    Invited,
+    MessageCorrected,
+    MessageReceived,
+    Occupant,
+    OccupantChanged,
+    OccupantJoined,
+    OccupantLeft,
+    OccupantRenamed,
+    Reason,
+    RoomAddress,
+    RoomChat,
+    RoomId,
+    RoomJoined,
+    RoomLeft,
+    RoomNotice,
+    RoomRefused,
+    SubjectChanged,
+    TypingChanged,
+)
+from bridge.core.accounts import Accounts
+from bridge.core.entrance import Entrance
+from bridge.core.ground import Ground
+from bridge.core.live import LiveAccount
+from bridge.core.room import Room, RoomState
+from bridge.core.roomarchive import RoomArchive
+from bridge.core.rooms import Rooms
+from bridge.core.values import RoomMessage
+
+log = logging.getLogger(__name__)
+
+LOST_SECONDS = 3600.0
+"""For so long after a lost connection the resources that were in a room are brought back into it."""
+
+
+def microseconds(at: datetime | None) -> int:
+    """Microseconds since 1970; 0 for None."""
+    return 0 if at is None else int(at.timestamp() * 1_000_000)
+
+
+class RoomEvents:
+    """Takes the room events of all accounts of one gateway."""
+
+    def __init__(
+        self, ground: Ground, accounts: Accounts, rooms: Rooms, entrance: Entrance, archive: RoomArchive
+    ) -> None:
+        self._ground = ground
+        self._accounts = accounts
+        self._rooms = rooms
+        self._entrance = entrance
+        self._archive = archive
+        self._lost_at: dict[Room, float] = {}
+        self.handlers: dict[type, Callable[[LiveAccount, Any], None]] = {
+            RoomJoined: self._joined,
+            RoomRefused: self._refused,
+            RoomLeft: self._left,
+            OccupantJoined: self._occupant_joined,
+            OccupantLeft: self._occupant_left,
+            OccupantRenamed: self._occupant_renamed,
+            OccupantChanged: self._occupant_changed,
+            SubjectChanged: self._subject_changed,
+            RoomNotice: self._notice,
+            Invited: self._invited,
+        }
+
+    # -- talk
+
+    def message(self, live: LiveAccount, event: MessageReceived, room_id: RoomId) -> None:
+        """Somebody said something. Hot: no look-up in the store, no task."""
+        room = live.rooms.get(room_id)
+        if room is None or room.state is not RoomState.JOINED:
+            return
+        sender = room.me if event.own else event.sender
+        message = RoomMessage(
+            archive_id=self._archive.new_id(),
+            sender=sender,
+            occupant_id=room.occupant_ids.get(sender) or self._rooms.occupant_id(room, sender),
+            stanza_id=self._ground.stanza_id(),
+            content=event.content,
+            sent_at=0 if event.sent_at is None else microseconds(event.sent_at),
+        )
+        self.say(room, message)
+
+    def say(self, room: Room, message: RoomMessage) -> None:
+        """Keep a message and show it to the resources in the room."""
+        self._archive.add(room, message)
+        self._entrance.keep_back(room, message)
+        if room.resources:
+            self._ground.face.room_message(room, message)
+
+    def corrected(self, live: LiveAccount, event: MessageCorrected, room_id: RoomId) -> None:
+        """Somebody corrected what they said; shown as a new message, since the network's id says nothing to clients."""
+        received = MessageReceived(chat=event.chat, sender=event.sender, id=event.id, content=event.content)
+        self.message(live, received, room_id)
+
+    def typing(self, live: LiveAccount, event: TypingChanged) -> None:
+        """Somebody in a room is writing."""
+        if isinstance(event.chat, RoomChat):
+            room = live.rooms.get(event.chat.room)
+            occupant = room.occupants.get(event.sender) if room is not None else None
+            if room is not None and occupant is not None and room.resources:
+                self._ground.face.room_typing(room, occupant, event.state)
+
+    # -- the account itself
+
+    def _joined(self, live: LiveAccount, event: RoomJoined) -> None:
+        room = live.rooms.get(event.room)
+        if room is None:
+            room = self._rooms.appear(live, RoomAddress(live.network, event.room))
+        room.entered(event.me, event.occupants, event.subject, event.subject_by, event.display)
+        self._lost_at.pop(room, None)
+        for resource in [*room.waiting, *room.remembered]:
+            self._entrance.admit(room, resource)
+        self._accounts.refresh_watched(live)
+        self._ground.face.puppet_presence(room.user, room.jid, True) if room.kept else None
+
+    def _refused(self, live: LiveAccount, event: RoomRefused) -> None:
+        room = live.rooms.get(event.room)
+        if room is not None and room.state is not RoomState.JOINED:
+            self._entrance.refused(room, Reason(event.reason), event.text)
+
+    def _left(self, live: LiveAccount, event: RoomLeft) -> None:
+        room = live.rooms.get(event.room)
+        if room is None or room.state is not RoomState.JOINED:
+            return
+        resources = tuple(room.resources)
+        room.resources = {}
+        self._ground.face.room_left(room, resources, event.how, event.actor, event.text)
+        self._out(live, room)
+
+    def _out(self, live: LiveAccount, room: Room) -> None:
+        room.gone(RoomState.OUT)
+        self._abandon(live, room, "You are no longer in this room.")
+        if room.kept:
+            self._ground.face.puppet_presence(room.user, room.jid, False)
+        self._accounts.refresh_watched(live)
+        self._entrance.drop_if_unwanted(room)
+
+    def session_lost(self, live: LiveAccount, text: str) -> None:
+        """The connection broke: everybody is out (status 332), and remembered for the way back."""
+        now = self._ground.clock()
+        for room in tuple(live.rooms.values()):
+            self._abandon(live, room, text)
+            if room.state is RoomState.JOINED:
+                resources = tuple(room.resources)
+                room.remembered.update(room.resources)
+                room.resources = {}
+                self._ground.face.room_left(room, resources, Departure.DISCONNECTED, "", text)
+                if room.kept:
+                    self._ground.face.puppet_presence(room.user, room.jid, False)
+                self._lost_at.setdefault(room, now)
+                room.gone(RoomState.LOST)
+            elif room.state is RoomState.JOINING:
+                room.state = RoomState.LOST if room in self._lost_at else RoomState.OUT
+            if room.remembered and now - self._lost_at.get(room, now) > LOST_SECONDS:
+                room.remembered = {}
+        self._accounts.refresh_watched(live)
+
+    def session_closed(self, live: LiveAccount, text: str) -> None:
+        """The session was closed on purpose: everybody is out."""
+        for room in tuple(live.rooms.values()):
+            self._abandon(live, room, text)
+            resources = (*room.resources, *room.remembered)
+            room.resources, room.remembered = {}, {}
+            if room.state is RoomState.JOINED:
+                self._ground.face.room_left(room, resources, Departure.QUIT, "", text)
+                if room.kept:
+                    self._ground.face.puppet_presence(room.user, room.jid, False)
+            room.gone(RoomState.OUT)
+            if not room.wanted:
+                self._entrance.drop_if_unwanted(room)
+        self._accounts.refresh_watched(live)
+
+    def _abandon(self, live: LiveAccount, room: Room, text: str) -> None:
+        lane = live.lanes.get(room.chat)
+        if lane is not None:
+            lane.abandon(Reason.NETWORK_DOWN, text)
+
+    # -- others
+
+    def _occupant_joined(self, live: LiveAccount, event: OccupantJoined) -> None:
+        room = live.rooms.get(event.room)
+        if room is None or not room.joined:
+            return
+        room.occupants[event.occupant.name] = event.occupant
+        if room.resources:
+            self._ground.face.occupant_joined(room, event.occupant)
+        self._seen(live, event.occupant)
+
+    def _occupant_left(self, live: LiveAccount, event: OccupantLeft) -> None:
+        room = live.rooms.get(event.room)
+        occupant = room.remove(event.name) if room is not None else None
+        if room is None or occupant is None:
+            return
+        if room.resources:
+            self._ground.face.occupant_left(room, occupant, event.how, event.actor, event.text)
+        self._seen(live, occupant)
+
+    def _occupant_renamed(self, live: LiveAccount, event: OccupantRenamed) -> None:
+        room = live.rooms.get(event.room)
+        if room is None or not room.joined:
+            return
+        old = room.rename(event.old, event.occupant)
+        if old is not None and room.resources:
+            self._ground.face.occupant_renamed(room, old, event.occupant)
+        if old is not None:
+            self._seen(live, old)
+        self._seen(live, event.occupant)
+
+    def _occupant_changed(self, live: LiveAccount, event: OccupantChanged) -> None:
+        room = live.rooms.get(event.room)
+        if room is None or event.occupant.name not in room.occupants:
+            return
+        room.occupants[event.occupant.name] = event.occupant
+        if room.resources:
+            self._ground.face.occupant_changed(room, event.occupant, event.actor)
+
+    def _seen(self, live: LiveAccount, occupant: Occupant) -> None:
+        if live.watched and occupant.contact in live.watched:
+            self._accounts.refresh_watched(live)
+
+    # -- the room
+
+    def _subject_changed(self, live: LiveAccount, event: SubjectChanged) -> None:
+        room = live.rooms.get(event.room)
+        if room is None or not room.joined:
+            return
+        room.subject, room.subject_by = event.text, event.by
+        if room.resources:
+            self._ground.face.room_subject(room)
+
+    def _notice(self, live: LiveAccount, event: RoomNotice) -> None:
+        room = live.rooms.get(event.room)
+        if room is not None and room.resources:
+            self._ground.face.room_notice(room, event.text)
+
+    def _invited(self, live: LiveAccount, event: Invited) -> None:
+        jid = self._ground.face.jid(RoomAddress(live.network, event.room))
+        resources = {resource for room in live.rooms.values() for resource in room.resources}
+        self._ground.face.invitation(live.user, jid, event.by, event.reason, sorted(resources))

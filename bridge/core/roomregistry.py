@@ -1,0 +1,60 @@
+"""Which rooms there are: by (user, room JID), by user, and by account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridge.api import RoomAddress
+from bridge.core.accounts import Accounts
+from bridge.core.ground import Ground
+from bridge.core.live import LiveAccount
+from bridge.core.room import Room
+
+
+class RoomRegistry:
+    """All rooms of one gateway's users. A room exists while somebody wants it."""
+
+    def __init__(self, ground: Ground, accounts: Accounts) -> None:
+        self._ground = ground
+        self._accounts = accounts
+        self._by_jid: dict[tuple[str, str], Room] = {}
+        self._of_user: dict[str, dict[str, Room]] = {}
+
+    def find(self, user: str, room_jid: str) -> Room | None:
+        """The user's room with that bare JID, if there is one. Hot."""
+        return self._by_jid.get((user, room_jid))
+
+    def of(self, user: str) -> tuple[Room, ...]:
+        """All rooms of a user."""
+        return tuple(self._of_user.get(user, {}).values())
+
+    def all(self) -> Iterable[Room]:
+        """Every room."""
+        return tuple(self._by_jid.values())
+
+    def live(self, room: Room) -> LiveAccount:
+        """The account that a room belongs to."""
+        return self._accounts.live(room.user, room.address.network)
+
+    def open(self, live: LiveAccount, address: RoomAddress) -> Room:
+        """The room, made if it does not exist."""
+        jid = self._ground.face.jid(address)
+        room = self._by_jid.get((live.user, jid))
+        if room is None:
+            room = Room(live.user, jid, address)
+            live.rooms[address.room] = room
+            self._by_jid[live.user, jid] = room
+            self._of_user.setdefault(live.user, {})[jid] = room
+        return room
+
+    def remove(self, room: Room) -> None:
+        """Forget a room."""
+        live = self.live(room)
+        if live.rooms.get(room.address.room) is room:
+            del live.rooms[room.address.room]
+        self._by_jid.pop((room.user, room.jid), None)
+        rooms = self._of_user.get(room.user)
+        if rooms is not None:
+            rooms.pop(room.jid, None)
+            if not rooms:
+                del self._of_user[room.user]

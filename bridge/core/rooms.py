@@ -1,0 +1,205 @@
+"""Rooms, as the XMPP side asks for them: joining, leaving, nicks, subjects, standing, invitations, archives.
+
+What the network then says about a room comes in through `roomevents`."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+
+from bridge.api import (
+    ChangeNick,
+    Command,
+    ConnectionLost,
+    ContactId,
+    Departure,
+    InviteContact,
+    KickOccupant,
+    OccupantId,
+    Outcome,
+    Rank,
+    Reason,
+    Refused,
+    RoomAddress,
+    SetRank,
+    SetSubject,
+)
+from bridge.core.accounts import Accounts
+from bridge.core.entrance import Entrance
+from bridge.core.ground import Ground
+from bridge.core.keeping import RoomKeeper
+from bridge.core.live import LiveAccount
+from bridge.core.room import Room, RoomState
+from bridge.core.roomarchive import RoomArchive
+from bridge.core.roomregistry import RoomRegistry
+from bridge.core.values import ArchivePage, ArchiveQuery, HistoryRequest, SessionState
+
+
+class Rooms:
+    """What may be done with the rooms of one gateway's users. `find(user, room_jid)` and `of(user)` look them up."""
+
+    def __init__(
+        self, ground: Ground, accounts: Accounts, registry: RoomRegistry, entrance: Entrance, archive: RoomArchive
+    ) -> None:
+        self._ground = ground
+        self._accounts = accounts
+        self._registry = registry
+        self._entrance = entrance
+        self._archive = archive
+        self._keeper = RoomKeeper(ground)
+        self.find = registry.find
+        self.of = registry.of
+
+    # -- joining
+
+    def join(
+        self, user: str, resource: str, address: RoomAddress, nick: str, password: str, history: HistoryRequest
+    ) -> None:
+        """A resource wants to be in a room. Answered by `Face.room_entered` or `Face.room_refused`."""
+        live = self._accounts.live(user, address.network)
+        room = self._registry.open(live, address)
+        refused = self._refusal(live, room)
+        if refused is not None:
+            self._ground.face.room_refused(room, resource, refused.reason, refused.text)
+            self._entrance.drop_if_unwanted(room)
+            return
+        room.waiting[resource] = history
+        if room.joined:
+            self._entrance.admit(room, resource)
+            return
+        room.nick, room.password = nick, password or room.password
+        if not live.nick or live.state is SessionState.IDLE:
+            live.nick = nick
+        if live.session is None:
+            self._accounts.ensure(live)
+        elif room.state is not RoomState.JOINING:
+            self._entrance.enter(room)
+
+    def keep(self, user: str, address: RoomAddress, nick: str) -> Room:
+        """Stay in a room whether or not a resource is in it, from now on and over restarts."""
+        live = self._accounts.live(user, address.network)
+        room = self._registry.open(live, address)
+        if not room.kept:
+            room.kept = True
+            room.nick = room.nick or nick
+            self._keeper.put(room)
+        self._entrance.revive(live, room)
+        return room
+
+    def unkeep(self, room: Room) -> None:
+        """Leave the room with the last resource again."""
+        room.kept = False
+        self._keeper.remove(room)
+        if not room.wanted:
+            self._entrance.leave_network(room, "")
+
+    def restore(self, user: str, address: RoomAddress, nick: str, password: str) -> None:
+        """A room that was kept before this start."""
+        live = self._accounts.live(user, address.network)
+        room = self._registry.open(live, address)
+        room.kept, room.nick, room.password = True, nick, password
+        self._entrance.revive(live, room)
+
+    # -- leaving
+
+    def leave(self, room: Room, resource: str, text: str) -> None:
+        """A resource leaves. The account does with the last one, unless the room is kept."""
+        present = self._forget(room, resource)
+        if room.wanted:
+            if present:
+                remaining = len(room.resources)
+                self._ground.face.room_left(room, (resource,), Departure.LEFT, "", text, remaining)
+            return
+        if present:
+            self._ground.face.room_left(room, (resource,), Departure.LEFT, "", text)
+        self._entrance.leave_network(room, text)
+
+    def resource_gone(self, user: str, resource: str) -> None:
+        """A client is not there any more: it is out of all rooms, without a word to it."""
+        for room in self.of(user):
+            if self._forget(room, resource) and not room.wanted:
+                self._entrance.leave_network(room, "")
+
+    def _forget(self, room: Room, resource: str) -> bool:
+        known = resource in room.resources or resource in room.waiting or resource in room.remembered
+        room.resources.pop(resource, None)
+        room.waiting.pop(resource, None)
+        room.remembered.pop(resource, None)
+        return known
+
+    # -- in the room
+
+    def change_nick(self, room: Room, resource: str, nick: str) -> None:
+        """Be called otherwise. Answered by the rename, or `Face.nick_refused`."""
+
+        def answer(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused):
+                self._ground.face.nick_refused(room, resource, nick, outcome.reason, outcome.text)
+
+        self._entrance.push(room, ChangeNick(room=room.address.room, nick=nick), answer)
+
+    def set_subject(self, room: Room, resource: str, stanza_id: str, text: str) -> None:
+        """Set the subject. Answered by the change, or an error for the message that asked."""
+
+        def answer(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused):
+                self._ground.face.message_failed(
+                    resource, room.jid, stanza_id, outcome.reason, outcome.text, groupchat=True
+                )
+
+        self._entrance.push(room, SetSubject(room=room.address.room, text=text), answer)
+
+    async def kick(self, room: Room, name: OccupantId, reason: str) -> Outcome:
+        """Remove somebody."""
+        return await self._ask(room, KickOccupant(room=room.address.room, name=name, reason=reason))
+
+    async def set_rank(self, room: Room, name: OccupantId, rank: Rank) -> Outcome:
+        """Change somebody's standing."""
+        return await self._ask(room, SetRank(room=room.address.room, name=name, rank=rank))
+
+    async def invite(self, room: Room, contact: ContactId, reason: str) -> Outcome:
+        """Ask somebody in."""
+        return await self._ask(room, InviteContact(room=room.address.room, contact=contact, reason=reason))
+
+    def occupant_id(self, room: Room, name: OccupantId) -> str:
+        """An id that stays with an occupant while the name changes, where the network knows better than names
+        (XEP-0421)."""
+        known = room.occupant_ids.get(name)
+        if known is None:
+            occupant = room.occupants.get(name)
+            known = self._ground.occupant_key(room.jid, (occupant.stable if occupant else "") or name.lower())
+            room.occupant_ids[name] = known
+        return known
+
+    async def archive_page(self, user: str, address: RoomAddress, query: ArchiveQuery) -> ArchivePage:
+        """A page of a room's archive. Raises `ArchiveItemMissing`."""
+        return await self._archive.page(user, address, query)
+
+    async def archive_bounds(self, user: str, address: RoomAddress) -> tuple[int, int] | None:
+        """The ids of the first and last message of a room's archive; None: it is empty."""
+        return await self._archive.bounds(user, address)
+
+    # -- below
+
+    async def _ask(self, room: Room, command: Command) -> Outcome:
+        """Run a command that may wait for the network, beside the lane so that talk goes on."""
+        live = self._registry.live(room)
+        try:
+            async with asyncio.timeout(30):
+                return await (await live.online()).execute(command)
+        except TimeoutError:
+            return Refused(Reason.TIMEOUT, "The network did not answer.")
+        except ConnectionLost as error:
+            return Refused(error.reason, str(error))
+
+    def _refusal(self, live: LiveAccount, room: Room) -> Refused | None:
+        settings = self._ground.settings
+        if not any(fnmatch.fnmatchcase(live.user, pattern) for pattern in settings.allowed_users):
+            return Refused(Reason.FORBIDDEN, "This gateway is not open to you.")
+        if settings.registration_required and not self._accounts.is_registered(live.user):
+            return Refused(Reason.REGISTRATION_REQUIRED, "Register with this gateway first.")
+        if len(self._registry.of(live.user)) > settings.rooms_per_user:
+            return Refused(Reason.RATE_LIMITED, f"You may be in {settings.rooms_per_user} rooms at once.")
+        if self._accounts.too_many(live):
+            return Refused(Reason.RATE_LIMITED, f"You may use {settings.networks_per_user} networks at once.")
+        return None
