@@ -1,0 +1,88 @@
+"""Mistakes in the configuration, as lines to act on: where, what was expected, what is there."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+Path = tuple[str | int, ...]
+"""A place in the document: keys, and indexes of lists."""
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SECRET_KEY = re.compile(r"(?i)secret|passw|token|credential|(?:^|_)(?:key|pass|auth)$")
+_URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^@\s]*@")
+_SHOWN = 60
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """One thing that is wrong. `where` is a key path as TOML writes it (empty: the file as a whole)."""
+
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}" if self.where else self.text
+
+
+class ConfigError(Exception):
+    """The configuration can't be used. `mistakes` are all that were found."""
+
+    def __init__(self, file: str, mistakes: Iterable[Mistake]) -> None:
+        self.file = file
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(f"{file}: {mistake}" for mistake in self.mistakes))
+
+
+def key_path(path: Path) -> str:
+    """The path as TOML writes it: `gateway."irc.example.com".options.ports[2]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+            text += f".{name}" if text else name
+    return text
+
+
+def is_secret(key: str) -> bool:
+    """Whether a key of this name holds something that must not be shown. (`secret_file` holds a path.)"""
+    return not key.endswith("_file") and _SECRET_KEY.search(key) is not None
+
+
+def shown(value: object, secret: bool = False) -> str:
+    """What stands in the document, short, and never a secret."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        if secret:
+            return "a text (not shown)"
+        text = hide_password(value)
+        return json.dumps(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…", ensure_ascii=False)
+    if isinstance(value, int | float):
+        return "a number (not shown)" if secret else str(value)
+    return f"a {type(value).__name__}"
+
+
+def hide_password(url: str) -> str:
+    """A URL without the password in it."""
+    return _URL_PASSWORD.sub(r"\1***@", url)
+
+
+def unknown_key(key: str, known: Iterable[str], elsewhere: str = "") -> str:
+    """What to say of a key that nothing reads. `elsewhere`: where a key of that name would be read."""
+    names = list(known)
+    if elsewhere:
+        return f"unknown key here; {elsewhere}"
+    near = difflib.get_close_matches(key.lower(), names, 1, 0.6)
+    if near:
+        return f'unknown key; did you mean "{near[0]}"?'
+    return f"unknown key; known here: {', '.join(names)}" if names else "unknown key; nothing is known here"

@@ -1,0 +1,92 @@
+"""Says in plain words what a type takes: "a whole number from 1 to 65535"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+_SIMPLE: dict[type[inspect.Type], str] = {
+    inspect.BoolType: "true or false",
+    inspect.DictType: "a table",
+    inspect.StructType: "a table",
+    inspect.DateTimeType: "a date and time",
+    inspect.DateType: "a date",
+    inspect.TimeType: "a time",
+    inspect.NoneType: "nothing",
+}
+
+
+def expected(kind: Any) -> str:
+    """What a value of this (Python) type looks like. A `msgspec.Meta(description=...)` has the first word."""
+    return _described(inspect.type_info(kind))
+
+
+def _described(info: inspect.Type) -> str:
+    if isinstance(info, inspect.Metadata):
+        description = (info.extra_json_schema or {}).get("description")
+        return str(description) if description else _described(info.type)
+    if isinstance(info, inspect.IntType | inspect.FloatType):
+        return _number(info)
+    if isinstance(info, inspect.StrType):
+        return _text(info)
+    if isinstance(info, inspect.LiteralType):
+        return _choice(info.values)
+    if isinstance(info, inspect.EnumType):
+        return _choice(member.value for member in info.cls)
+    if isinstance(info, inspect.ListType | inspect.VarTupleType | inspect.SetType | inspect.FrozenSetType):
+        least = f" with at least {info.min_length} entries" if info.min_length else ""
+        return f"a list{least}, each {_described(info.item_type)}"
+    if isinstance(info, inspect.UnionType):
+        return " or ".join(_described(each) for each in info.types if not isinstance(each, inspect.NoneType))
+    return _SIMPLE.get(type(info), type(info).__name__.removesuffix("Type").lower())
+
+
+def _choice(values: Iterable[object]) -> str:
+    return "one of " + ", ".join(json.dumps(value) for value in values)
+
+
+def _number(info: inspect.IntType | inspect.FloatType) -> str:
+    name = "a whole number" if isinstance(info, inspect.IntType) else "a number"
+    if info.ge is not None and info.le is not None:
+        return f"{name} from {info.ge} to {info.le}"
+    limits = [("at least", info.ge), ("more than", info.gt), ("at most", info.le), ("less than", info.lt)]
+    return " ".join([name, *(f"{word} {limit}" for word, limit in limits if limit is not None)])
+
+
+def _text(info: inspect.StrType) -> str:
+    if info.pattern is not None:
+        return f"a text like {info.pattern}"
+    return "a text that is not empty" if info.min_length else "a text"
+
+
+def has_struct(kind: Any) -> bool:
+    """Whether values of this type hold tables with keys of their own."""
+    return _holds_struct(inspect.type_info(kind))
+
+
+def _holds_struct(info: inspect.Type) -> bool:
+    if isinstance(info, inspect.Metadata):
+        return _holds_struct(info.type)
+    if isinstance(info, inspect.StructType):
+        return True
+    if isinstance(info, inspect.UnionType):
+        return any(_holds_struct(each) for each in info.types)
+    if isinstance(info, inspect.DictType):
+        return _holds_struct(info.value_type)
+    if isinstance(info, inspect.CollectionType):
+        return _holds_struct(info.item_type)
+    return False
+
+
+def struct_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The one kind of table that this type takes, also inside `X | None`."""
+    info: inspect.Type = inspect.type_info(kind)
+    while isinstance(info, inspect.Metadata):
+        info = info.type
+    options = info.types if isinstance(info, inspect.UnionType) else (info,)
+    found = [each.cls for each in options if isinstance(each, inspect.StructType)]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,117 @@
+"""The tables of the configuration, as frozen values with their defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bridge.app.config_errors import is_secret
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Name = Annotated[str, Meta(min_length=1)]
+Amount = Annotated[int, Meta(ge=1)]
+UserPattern = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^@/\s]*@?[^@/\s]+$",
+        description='a JID with "*" for any text, like "*@example.com" or "example.com"',
+    ),
+]
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """A text that is not to be seen. Only `reveal` shows it."""
+
+    _value: str
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+class XmppSettings(msgspec.Struct, frozen=True):
+    """`[xmpp]`: the XMPP server's component port (XEP-0114). `ca_file`: who signs for `tls`."""
+
+    host: Name = "127.0.0.1"
+    port: Port = 5347
+    tls: bool = False
+    ca_file: str = ""
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """`[log]`. `auto`: text on a terminal, JSON otherwise."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class ArchiveSettings(msgspec.Struct, frozen=True):
+    """`[archive]`: the rooms' message archive (XEP-0313). `days` that messages are kept, 0: for ever."""
+
+    enabled: bool = True
+    days: Annotated[int, Meta(ge=0)] = 90
+
+
+class LimitSettings(msgspec.Struct, frozen=True):
+    """`[limits]`: what one user may use of a gateway."""
+
+    rooms_per_user: Amount = 200
+    accounts_per_user: Amount = 20
+    messages_per_second: Annotated[float, Meta(gt=0)] = 5.0
+    message_burst: Amount = 30
+    registrations_per_hour: Amount = 10
+
+
+class GatewayTable(msgspec.Struct, frozen=True):
+    """`[gateway."DOMAIN"]` as it stands in the document, without its `options`."""
+
+    backend: Name
+    secret: str = ""
+    secret_file: str = ""
+    host: Name | None = None
+    port: Port | None = None
+    name: str = ""
+    registration: Literal["open", "closed"] = "open"
+    registration_required: bool = False
+    allowed_users: tuple[UserPattern, ...] = ()
+    allow_private_networks: bool = False
+    options: dict[str, object] = {}
+
+
+class GatewayConfig(msgspec.Struct, frozen=True):
+    """One gateway domain, ready to be made. `options` is the backend's own `Options`.
+
+    `allowed_users` are patterns of bare JIDs (empty: everybody); `registration` "closed" takes no new ones.
+    """
+
+    domain: str
+    backend: str
+    secret: Secret
+    xmpp: XmppSettings
+    options: object
+    name: str = ""
+    registration: Literal["open", "closed"] = "open"
+    registration_required: bool = False
+    allowed_users: tuple[str, ...] = ()
+    allow_private_networks: bool = False
+
+    def __repr__(self) -> str:
+        return f"GatewayConfig({self.domain!r}, {self.backend!r})"
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret in it, those in the backend's options included."""
+        return (self.secret.reveal(), *secrets_in(msgspec.to_builtins(self.options)))
+
+
+def secrets_in(value: object, key: str = "") -> list[str]:
+    """The texts under keys that are named like secrets, at any depth."""
+    if isinstance(value, dict):
+        return [found for name, each in value.items() for found in secrets_in(each, str(name))]
+    if isinstance(value, list | tuple):
+        return [found for each in value for found in secrets_in(each, key)]
+    return [value] if isinstance(value, str) and value and is_secret(key) else []
