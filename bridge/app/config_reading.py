@@ -19,8 +19,8 @@ Table = dict[str, Any]
 class Reader:
     """Reads tables and gathers what is wrong with them in `mistakes`.
 
-    `folder` is where relative paths of secret files start; `elsewhere` tells where a key belongs that stands in
-    the wrong table.
+    `folder` is where relative paths of secret files start; `elsewhere` tells where a key belongs that
+    stands in the wrong table.
     """
 
     def __init__(self, folder: FileFolder, elsewhere: Mapping[str, str] | None = None) -> None:
