@@ -1,0 +1,4 @@
+"""What outlives the process: one database, one writer, and a vault for secrets.
+
+`Store.open` in `engine` is the way in.
+"""

@@ -1,0 +1,227 @@
+"""The rooms' archive: what was said, in order, found again by id, by time, by page (XEP-0313, XEP-0059)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.engine import Connection, Engine
+
+from bridge.store.database import Reader
+from bridge.store.errors import ItemNotFound
+from bridge.store.statements import PRUNE_ROWS, delete_in_steps, insert_into, insert_new
+from bridge.store.tables import archive as messages
+from bridge.store.tables import archive_rooms as rooms
+from bridge.store.writer import Writer
+
+_FIELDS = (messages.c.id, messages.c.sender, messages.c.occupant_id, messages.c.stanza_id, messages.c.payload)
+
+
+class Message(NamedTuple):
+    """An archived message. `id` is its archive id and its time, in microseconds since the epoch."""
+
+    id: int
+    sender: str
+    occupant_id: str
+    stanza_id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of an archive, oldest first.
+
+    `complete`: nothing follows in the direction of paging. `count` is the size of the whole result and
+    `first_index` the place of the page's first message in it (XEP-0059 §2.6); both -1 when not asked for.
+    """
+
+    rows: list[Message]
+    complete: bool
+    count: int
+    first_index: int
+
+
+class Archive:
+    """Messages by room key. A read sees all that was added before it, committed or not yet."""
+
+    def __init__(self, engine: Engine, writer: Writer, reader: Reader) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._reader = reader
+        self._insert = insert_new(engine, messages)
+        self._keys: dict[tuple[str, str], int] = {}
+        self._unwritten: dict[int, int] = {}
+
+    async def room_key(self, account: str, room: str) -> int:
+        """The number under which this account's room is archived; made at first use."""
+        key = self._keys.get((account, room))
+        if key is None:
+            key = await self._writer.submit_unit(lambda connection: self._find_key(connection, account, room))
+            self._keys[account, room] = key
+        return key
+
+    def _find_key(self, connection: Connection, account: str, room: str) -> int:
+        new = insert_into(self._engine, rooms).values(account=account, room=room).on_conflict_do_nothing()
+        connection.execute(new)
+        found = select(rooms.c.key).where(rooms.c.account == account, rooms.c.room == room)
+        return int(connection.execute(found).scalar_one())
+
+    def add(
+        self, key: int, archive_id: int, sender: str, occupant_id: str, stanza_id: str, payload: bytes
+    ) -> None:
+        """Archive a message; it is on disk within some milliseconds. `archive_id`: from the store's `new_id`.
+
+        After `forget` of an account its keys are void: ask `room_key` again.
+        """
+        writer = self._writer
+        writer.add(
+            self._insert,
+            {
+                "room_key": key,
+                "id": archive_id,
+                "sender": sender,
+                "occupant_id": occupant_id,
+                "stanza_id": stanza_id,
+                "payload": payload,
+            },
+        )
+        self._unwritten[key] = writer.submitted
+
+    async def page(
+        self,
+        key: int,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        after: int | None = None,
+        before: int | Literal["last"] | None = None,
+        limit: int,
+        sender: str | None = None,
+        counted: bool = True,
+    ) -> Page:
+        """One page of the messages from `start` to `end` (microseconds, both included), of `sender` if given.
+
+        `after` an id: the next `limit` messages; `before` an id, or "last": the `limit` messages that end
+        there (XEP-0059 §2.2, §2.3, §2.5). `counted=False` saves counting, which reads the whole result.
+        Raises ItemNotFound when the archive does not have `after` or `before`.
+        """
+        whole = [messages.c.room_key == key]
+        if start is not None:
+            whole.append(messages.c.id >= start)
+        if end is not None:
+            whole.append(messages.c.id <= end)
+        if sender is not None:
+            whole.append(messages.c.sender == sender)
+        await self._written(key)
+        return await self._reader.run(lambda c: _page(c, key, whole, after, before, limit, counted))
+
+    async def last(self, key: int, limit: int, since: int | None = None) -> list[Message]:
+        """The newest `limit` messages, oldest first, none before `since` (XEP-0045 §7.2.13)."""
+        condition = [messages.c.room_key == key]
+        if since is not None:
+            condition.append(messages.c.id >= since)
+        await self._written(key)
+        return await self._reader.run(lambda connection: _select(connection, condition, limit, backward=True))
+
+    async def ids(self, key: int, ids: Sequence[int]) -> list[Message]:
+        """The messages with these ids, oldest first (the `ids` field of XEP-0313 §4.1.4).
+
+        Raises ItemNotFound when one is missing.
+        """
+        wanted = set(ids)
+        await self._written(key)
+        condition = [messages.c.room_key == key, messages.c.id.in_(wanted)]
+        found = await self._reader.run(lambda connection: _select(connection, condition, len(wanted)))
+        if len(found) < len(wanted):
+            raise ItemNotFound
+        return found
+
+    async def metadata(self, key: int) -> tuple[int, int] | None:
+        """The ids of the oldest and the newest message; None for an empty archive (XEP-0313 §5.1)."""
+        await self._written(key)
+        query = select(func.min(messages.c.id), func.max(messages.c.id)).where(messages.c.room_key == key)
+        first, last = await self._reader.run(lambda connection: connection.execute(query).one())
+        return None if first is None else (first, last)
+
+    async def prune(self, older_than_us: int) -> int:
+        """Delete messages older than a time (microseconds), some at a time. Returns how many."""
+        query = select(rooms.c.key)
+        keys = await self._reader.run(lambda connection: connection.execute(query).scalars().all())
+        deleted = 0
+        for key in keys:
+            deleted += await self._delete(key, messages.c.id < older_than_us)
+        return deleted
+
+    async def forget(self, account: str) -> int:
+        """Delete all that is archived for an account, rooms and messages. Returns how many messages."""
+        query = select(rooms.c.key).where(rooms.c.account == account)
+        for pair in [pair for pair in self._keys if pair[0] == account]:
+            del self._keys[pair]
+        keys = await self._reader.run(lambda connection: connection.execute(query).scalars().all())
+        deleted = 0
+        for key in keys:
+            self._unwritten.pop(key, None)
+            deleted += await self._delete(key)
+        gone = delete(rooms).where(rooms.c.key.in_(keys))
+        await self._writer.submit_unit(lambda connection: connection.execute(gone).rowcount)
+        return deleted
+
+    async def _delete(self, key: int, *condition: ColumnElement[bool]) -> int:
+        of_room = messages.c.room_key == key
+        some = select(messages.c.id).where(of_room, *condition).limit(PRUNE_ROWS)
+        return await delete_in_steps(self._writer, delete(messages).where(of_room, messages.c.id.in_(some)))
+
+    async def _written(self, key: int) -> None:
+        if self._unwritten.get(key, 0) > self._writer.written:
+            await self._writer.flush()
+
+
+def _select(
+    connection: Connection, condition: list[ColumnElement[bool]], limit: int, *, backward: bool = False
+) -> list[Message]:
+    order = messages.c.id.desc() if backward else messages.c.id
+    query = select(*_FIELDS).where(*condition).order_by(order).limit(limit)
+    found = [Message(*row) for row in connection.execute(query)]
+    return found[::-1] if backward else found
+
+
+def _page(
+    connection: Connection,
+    key: int,
+    whole: list[ColumnElement[bool]],
+    after: int | None,
+    before: int | Literal["last"] | None,
+    limit: int,
+    counted: bool,
+) -> Page:
+    condition = list(whole)
+    if after is not None:
+        _must_exist(connection, key, after)
+        condition.append(messages.c.id > after)
+    if isinstance(before, int):
+        _must_exist(connection, key, before)
+        condition.append(messages.c.id < before)
+    backward = before is not None and after is None
+    # One more than asked for tells whether the page is the last one.
+    found = _select(connection, condition, limit + 1, backward=backward)
+    complete = len(found) <= limit
+    if not complete:
+        found = found[1:] if backward else found[:limit]
+    if not counted:
+        return Page(found, complete, -1, -1)
+    count = _count(connection, whole)
+    index = _count(connection, [*whole, messages.c.id < found[0].id]) if found else 0
+    return Page(found, complete, count, index)
+
+
+def _count(connection: Connection, condition: list[ColumnElement[bool]]) -> int:
+    query = select(func.count()).select_from(messages).where(*condition)
+    return int(connection.execute(query).scalar_one())
+
+
+def _must_exist(connection: Connection, key: int, archive_id: int) -> None:
+    query = select(messages.c.id).where(messages.c.room_key == key, messages.c.id == archive_id)
+    if connection.execute(query).first() is None:
+        raise ItemNotFound

@@ -1,0 +1,32 @@
+"""How far each account has read its network."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import select
+from sqlalchemy.engine import Engine
+
+from bridge.store.database import Reader
+from bridge.store.statements import insert_or_replace
+from bridge.store.tables import cursors
+from bridge.store.writer import Writer
+
+
+class Cursors:
+    """(account, name) -> value, an opaque text of the backend's. Inbox.put moves one along with an event."""
+
+    def __init__(self, engine: Engine, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._put = insert_or_replace(engine, cursors)
+
+    async def get(self, account: str, name: str) -> str | None:
+        """The value; None before the first `put`."""
+        query = select(cursors.c.value).where(cursors.c.account == account, cursors.c.name == name)
+        await self._writer.flush()
+        return await self._reader.run(lambda connection: connection.execute(query).scalar())
+
+    def put(self, account: str, name: str, value: str) -> asyncio.Future[None]:
+        """Move a cursor without an event; the future completes on disk."""
+        return self._writer.submit(self._put, {"account": account, "name": name, "value": value})

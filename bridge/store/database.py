@@ -1,0 +1,154 @@
+"""Connections: which URLs are usable, how SQLite and PostgreSQL are set up, and reading off the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bridge.store.errors import StoreError
+
+T = TypeVar("T")
+
+WRITING = "bridge_writing"
+"""Execution option of a connection that is going to write (SQLite takes the write lock at once)."""
+
+_USE = "use sqlite:///path/to/file or postgresql+psycopg://user@host/database"
+_READ_THREADS = 3
+_BUSY_MS = 2_000
+_WAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+_SQLITE_OUTAGES = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    )
+)
+# SQLSTATE classes: connection, transaction rollback, resources, object state, operator, system.
+_POSTGRES_OUTAGES = frozenset(("08", "25", "28", "3D", "40", "53", "55", "57", "58"))
+
+
+def parse_url(url: str) -> URL:
+    """The URL of a database that we can use. Raises StoreError that says what to write instead."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreError(f"the database URL can't be read: {_USE}") from None
+    if parsed.drivername == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise StoreError("the SQLite database needs a file: sqlite:///path/to/file")
+        return parsed
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        if importlib.util.find_spec("psycopg") is None:
+            raise StoreError("PostgreSQL needs the package psycopg: pip install 'xmpp-bridge[postgres]'")
+        return parsed.set(drivername="postgresql+psycopg")
+    raise StoreError(f"databases of the kind {parsed.drivername!r} are not supported: {_USE}")
+
+
+def prepare_file(url: URL) -> None:
+    """Create SQLite's file, readable by us only, and its folder. Raises StoreError."""
+    if url.drivername != "sqlite" or not url.database:
+        return
+    path = Path(url.database)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"the database file {path} can't be written: {error.strerror}; check the path and its owner"
+        ) from error
+
+
+def connect(url: URL) -> Engine:
+    """An engine; nothing is opened yet. Statements never show their parameters in errors or logs."""
+    if url.drivername != "sqlite":
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=_READ_THREADS + 1)
+    engine = create_engine(url, hide_parameters=True, paramstyle="named", pool_size=_READ_THREADS + 1)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: it would begin them too late, and not for writing.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {_BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"journal_size_limit = {_WAL_LIMIT_BYTES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database, and not the row, is at fault: then the same rows may succeed later."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return (code & 0xFF) in _SQLITE_OUTAGES
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state[:2] in _POSTGRES_OUTAGES
+    return type(error.orig).__name__ == "OperationalError"
+
+
+def describe(error: BaseException) -> str:
+    """An error in a few words, without the values of the row that met it."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    primary = getattr(getattr(cause, "diag", None), "message_primary", None)
+    lines = str(primary or cause).strip().splitlines()
+    return f"{type(cause).__name__}: {lines[0]}" if lines else type(cause).__name__
+
+
+class Reader:
+    """Runs reading functions in a few threads of its own, each in a transaction that is rolled back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="store-read")
+
+    async def run(self, read: Callable[[Connection], T]) -> T:
+        """What `read` returns. Raises StoreError when the database fails, else what `read` raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
+
+    def _read(self, read: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                return read(connection)
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database could not be read: {describe(error)}") from None
+
+    def close(self) -> None:
+        """Wait for running reads and end the threads."""
+        self._threads.shutdown()

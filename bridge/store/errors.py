@@ -1,0 +1,15 @@
+"""What can go wrong with the store, in words that an administrator can act on."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The database can't be used. The message says why and what to do; it never holds a password."""
+
+
+class VaultError(Exception):
+    """A secret can't be read, or the key file is not safe to use. The message never holds a key."""
+
+
+class ItemNotFound(Exception):  # noqa: N818 (named as XEP-0059 §2.3 names the condition)
+    """An archive has no message with the id that a client asked for (XEP-0059 §2.3, XEP-0313 §4.1.5)."""

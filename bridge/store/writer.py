@@ -1,0 +1,287 @@
+"""The one thread that writes: it turns many rows into few transactions, and never drops one silently."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.store.database import WRITING, describe, is_outage
+from bridge.store.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Operation = Callable[[Connection, list[Any]], Sequence[object] | None]
+"""Writes some rows; returns one result a row, or None when rows have none. It may be called again with rows
+that were written already (a commit whose answer was lost), so it must come to the same end when repeated."""
+
+Item = tuple[Operation, Any, "asyncio.Future[Any] | None"]
+
+HIGH_WATER = 50_000
+LOW_WATER = 25_000
+BATCH_ROWS = 1_000
+GATHER_SECONDS = 0.005
+_FIRST_DELAY = 0.05
+_LAST_DELAY = 5.0
+
+
+class Failed(NamedTuple):
+    """The result of a row that met an error of its own."""
+
+    error: Exception
+
+
+_LOST = "the store was closed before the row was written"
+
+
+class Writer:
+    """Group commit. Give it rows from the loop's thread only; a thread of its own writes them, in order.
+
+    Attributes to look at: `healthy` (False while the database refuses), `transactions` (how many were
+    committed), `refused` (rows that failed for a fault of their own), `submitted` and `written` (rows, ever).
+    """
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self.healthy = True
+        self.transactions = 0
+        self.refused = 0
+        self.submitted = 0
+        self.written = 0
+        self._engine = engine.execution_options(**{WRITING: True})
+        self._loop = loop
+        self._queue: deque[Item] = deque()
+        # The thread sleeps on `_wake`. A token too many only makes one batch smaller.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._idle = False
+        self._urgent = False
+        self._closing = False
+        self._give_up = threading.Event()
+        self._drainers: list[asyncio.Future[None]] = []
+        self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
+        self._thread.start()
+
+    # -- the loop's side -------------------------------------------------------------------------
+
+    def add(self, operation: Operation, row: Any) -> None:
+        """Queue a row that nobody waits for: it is committed within some milliseconds.
+
+        If the row itself is refused, that is logged and counted in `refused`.
+        """
+        self.submitted += 1
+        self._queue.append((operation, row, None))
+        if self._idle:
+            self._idle = False
+            self._wake.put(None)
+
+    def submit(self, operation: Operation, row: Any) -> asyncio.Future[Any]:
+        """Queue a row and commit soon; the future has the row's result once it is on disk.
+
+        Raises (from the future) StoreError when the database refuses this row.
+        """
+        if self._closing:
+            raise StoreError("the store is closed")
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self.submitted += 1
+        self._queue.append((operation, row, future))
+        if not self._urgent:
+            self._urgent = True
+            self._wake.put(None)
+        return future
+
+    def submit_unit(self, unit: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """Run several statements as one, in a savepoint of the next group transaction.
+
+        `unit` runs in the writer's thread, maybe twice (see Operation). What it raises, the future raises.
+        """
+        return self.submit(_run_units, unit)
+
+    async def flush(self) -> None:
+        """Wait until all that was queued so far is committed: long, while the database is out."""
+        if self.written < self.submitted:
+            await self.submit(_nothing, None)
+
+    @property
+    def backlog(self) -> int:
+        """How many rows are not committed yet."""
+        return self.submitted - self.written
+
+    @property
+    def congested(self) -> bool:
+        """Whether whoever can wait should `drain` before giving more rows."""
+        return self.submitted - self.written > HIGH_WATER
+
+    async def drain(self) -> None:
+        """Wait, if congested, until the backlog is below the low-water mark."""
+        if self.congested:
+            waiting = self._loop.create_future()
+            self._drainers.append(waiting)
+            await waiting
+
+    async def close(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 (the thread needs it, not the task)
+        """Write what is queued and end the thread; nothing may be given afterwards.
+
+        When the database does not take the rows within `timeout` seconds, they are lost: that is logged with
+        their number, and those who wait for one get a StoreError.
+        """
+        self._closing = True
+        self._wake.put(None)
+        await asyncio.to_thread(self._thread.join, timeout)
+        if self._thread.is_alive():
+            self._give_up.set()
+            await asyncio.to_thread(self._thread.join)
+
+    def _resolve(self, done: list[tuple[asyncio.Future[Any], object]]) -> None:
+        for future, result in done:
+            if future.done():  # whoever waited was cancelled
+                continue
+            if isinstance(result, Failed):
+                future.set_exception(result.error)
+            else:
+                future.set_result(result)
+        if self._drainers and self.backlog < LOW_WATER:
+            drainers, self._drainers = self._drainers, []
+            for waiting in drainers:
+                if not waiting.done():
+                    waiting.set_result(None)
+
+    # -- the thread's side -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._wait_for_rows():
+            self._urgent = False
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_ROWS))]
+            self._finish(batch, self._write(batch))
+
+    def _wait_for_rows(self) -> bool:
+        """Sleep until there is something worth a transaction. False: closed, and all is written."""
+        while not self._queue:
+            self._idle = True
+            if not self._queue:
+                if self._closing:
+                    return False
+                self._wake.get()
+            self._idle = False
+            if not self._queue:
+                self._urgent = False
+        if not self._urgent and not self._closing and len(self._queue) < BATCH_ROWS:
+            with contextlib.suppress(queue.Empty):
+                self._wake.get(timeout=GATHER_SECONDS)
+        return True
+
+    def _write(self, batch: list[Item]) -> list[object]:
+        """Commit a batch, however long the database refuses. Returns one result a row."""
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                results = self._commit(batch)
+            except Exception as error:  # noqa: BLE001 (whatever it is, the rows are kept)
+                if self._give_up.is_set():
+                    log.critical("%d rows could not be written and are lost: %s", len(batch), describe(error))
+                    return [Failed(StoreError(_LOST)) for _ in batch]
+                self._fell_ill(error)
+                self._give_up.wait(delay)
+                delay = min(delay * 2, _LAST_DELAY)
+            else:
+                self._recovered()
+                return results
+
+    def _commit(self, batch: list[Item]) -> list[object]:
+        try:
+            with self._engine.begin() as connection:
+                results = _write_grouped(connection, batch)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            with self._engine.begin() as connection:
+                results = _write_singly(connection, batch)
+        self.transactions += 1
+        return results
+
+    def _fell_ill(self, error: Exception) -> None:
+        if self.healthy:
+            self.healthy = False
+            log.error("the database takes no rows, they are kept and tried again: %s", describe(error))
+
+    def _recovered(self) -> None:
+        if not self.healthy:
+            self.healthy = True
+            log.info("the database takes rows again, %d are waiting", len(self._queue))
+
+    def _finish(self, batch: list[Item], results: list[object]) -> None:
+        done = []
+        for (_, _, future), result in zip(batch, results, strict=True):
+            if future is not None:
+                done.append((future, result))
+            if isinstance(result, Failed):
+                self.refused += 1
+                if future is None:
+                    log.error("the database refused a row: %s", result.error)
+        self.written += len(batch)
+        if done or self._drainers:
+            try:
+                self._loop.call_soon_threadsafe(self._resolve, done)
+            except RuntimeError:  # the loop is closed: nobody is left to tell
+                log.warning("%d rows were written after the event loop had ended", len(done))
+
+
+def _write_grouped(connection: Connection, batch: list[Item]) -> list[object]:
+    results: list[object] = []
+    for operation, items in itertools.groupby(batch, key=_operation):
+        rows = [row for _, row, _ in items]
+        results += operation(connection, rows) or [None] * len(rows)
+    return results
+
+
+def _write_singly(connection: Connection, batch: list[Item]) -> list[object]:
+    """The slow way, after a batch failed for the fault of one of its rows: only the culprits fail."""
+    results: list[object] = []
+    for operation, row, _ in batch:
+        try:
+            with connection.begin_nested():
+                outcome = operation(connection, [row])
+        except Exception as error:
+            if is_outage(error):
+                raise
+            results.append(_failed(error))
+        else:
+            results.append(outcome[0] if outcome else None)
+    return results
+
+
+def _run_units(connection: Connection, units: list[Callable[[Connection], object]]) -> list[object]:
+    results: list[object] = []
+    for unit in units:
+        try:
+            with connection.begin_nested():
+                results.append(unit(connection))
+        except Exception as error:
+            if is_outage(error):
+                raise
+            results.append(_failed(error))
+    return results
+
+
+def _failed(error: Exception) -> Failed:
+    """The database's own errors may show the row's values, so they are said again in other words."""
+    if isinstance(error, SQLAlchemyError):
+        return Failed(StoreError(f"the database refused a row: {describe(error)}"))
+    return Failed(error)
+
+
+def _operation(item: Item) -> Operation:
+    return item[0]
+
+
+def _nothing(_connection: Connection, _rows: list[Any]) -> None:
+    """What a flush waits for."""
