@@ -1,0 +1,1 @@
+"""Tests of bridge.store, the same on SQLite and on PostgreSQL."""
