@@ -8,6 +8,7 @@ import pytest
 
 from tests.peers import daemon
 from tests.peers.atheme import Atheme, running_atheme
+from tests.peers.ejabberd import Ejabberd, running_ejabberd
 from tests.peers.inspircd import Inspircd, running_inspircd
 from tests.peers.ngircd import Ngircd, running_ngircd
 from tests.peers.postgres import Postgres, running_cluster
@@ -31,6 +32,13 @@ def postgres_url(postgres: Postgres) -> str:
 def prosody() -> Iterator[Prosody]:
     """A Prosody with the accounts alice and bob and the component `irc.example.test`."""
     with running_prosody() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ejabberd() -> Iterator[Ejabberd]:
+    """An ejabberd with the accounts alice and bob and the component `irc.example.test`."""
+    with running_ejabberd() as server:
         yield server
 
 

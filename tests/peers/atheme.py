@@ -33,6 +33,7 @@ operserv {{ nick = "OperServ"; user = "OperServ"; host = "{services}"; real = "O
 general {{ join_chans; leave_chans; uflags = {{ hidemail; }}; cflags = {{ verbose; }}; flood_msgs = 0;
  flood_time = 10; ratelimit_uses = 1000000; ratelimit_period = 1; kline_time = 7;
  default_clone_allowed = 10000; default_clone_warn = 10000; commit_interval = 5; }};
+crypto {{ pbkdf2v2_digest = "SHA2-256"; pbkdf2v2_rounds = 10000; }};
 logfile "{folder}/atheme.log" {{ error; info; network; register; }};
 """
 

@@ -190,7 +190,7 @@ class Daemon:
         files = [file for file in (self.folder / "output.log", self.log_file) if file.exists()]
         return "".join(file.read_text("utf-8", "replace") for file in files)
 
-    def log_tail(self, lines: int = 40) -> str:
+    def log_tail(self, lines: int = 25) -> str:
         """The end of the log, for messages about a failure."""
         return "\n".join([f"--- {self.name} log ---", *self.log_text().splitlines()[-lines:]])
 

@@ -59,7 +59,7 @@ class Ngircd(Daemon):
                 cert_file=certificates.cert_file,
                 key_file=certificates.key_file,
                 user_lines=" ServerUID = nobody\n ServerGID = nogroup" if os.geteuid() == 0 else "",
-            )  # fmt: skip
+            )
         )
         own(folder, self.user)
 
