@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bridge": set(),
     "backends": set(),
 }
-"""Floor -> the other floors that it may import. Each folder of `backends` is a floor of its own (`allowed`)."""
+"""Floor -> the floors that it may import. Each folder of `backends` is a floor of its own (`allowed`)."""
 
 THIRD_PARTIES: dict[str, set[str]] = {
     "bridge.api": {"msgspec"},

@@ -58,13 +58,18 @@ class ArchiveSettings(msgspec.Struct, frozen=True):
 
 
 class LimitSettings(msgspec.Struct, frozen=True):
-    """`[limits]`: what one user may use of a gateway."""
+    """`[limits]`: what one user may use of a gateway.
+
+    `waiting_per_chat` messages may wait for a slow network; `connects_at_once` sessions of a gateway may be
+    connecting.
+    """
 
     rooms_per_user: Amount = 200
-    accounts_per_user: Amount = 20
-    messages_per_second: Annotated[float, Meta(gt=0)] = 5.0
-    message_burst: Amount = 30
-    registrations_per_hour: Amount = 10
+    networks_per_user: Amount = 20
+    messages_per_second: Annotated[float, Meta(gt=0)] = 20.0
+    message_burst: Amount = 200
+    waiting_per_chat: Amount = 500
+    connects_at_once: Amount = 8
 
 
 class GatewayTable(msgspec.Struct, frozen=True):
