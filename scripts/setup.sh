@@ -1,0 +1,146 @@
+# shellcheck shell=bash
+# What scripts/demo and scripts/test need on the machine: Debian packages, a venv, the demo's chat page.
+# Sourced by both. Everything here is quick when it is all there, and may be run again at any time.
+
+cache=$PWD/.cache
+venv=$PWD/.venv
+PATH=$PATH:/usr/sbin:/sbin
+
+say() { printf '\033[1m==\033[0m %s\n' "$*" >&2; }
+die() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+# Run a command quietly; show the end of its output if it fails.
+quietly() { # LOGNAME command...
+  local log=$cache/$1.log
+  shift
+  "$@" >"$log" 2>&1 && return
+  tail -n 25 "$log" >&2
+  return 1
+}
+
+# --- Debian packages ---
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi
+}
+
+have_package() {
+  case $1 in
+    python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+    ejabberd) command -v ejabberdctl >/dev/null ;;
+    nodejs) command -v node >/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+# Install packages without letting any of them start a daemon: the servers that we run are our own,
+# on ports and in folders of their own. A policy-rc.d that was there before is put back.
+install_packages() (
+  policy=/usr/sbin/policy-rc.d
+  # shellcheck disable=SC2317 # the trap calls it
+  put_back() {
+    if [ -e "$policy.before-xmpp-bridge" ]; then
+      as_root mv -f "$policy.before-xmpp-bridge" "$policy"
+    else
+      as_root rm -f "$policy"
+    fi
+  }
+  [ ! -e "$policy" ] || as_root mv -f "$policy" "$policy.before-xmpp-bridge"
+  trap put_back EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod 755 "$policy"
+  quietly apt-update as_root apt-get update -q || return 1
+  quietly apt-install as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends "$@"
+)
+
+need_packages() {
+  local package missing=()
+  for package in "$@"; do
+    have_package "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null ||
+    die "these are missing, and this is no Debian to install them on: ${missing[*]}"
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+    die "these packages are missing; install them as root: apt-get install ${missing[*]}"
+  say "installing Debian packages: ${missing[*]}"
+  install_packages "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
+}
+
+# --- Python ---
+
+# The lock's packages and this checkout in .venv; the stamp tells for which lock they were installed.
+need_venv() { # run | test
+  local kind=$1 lock=requirements.lock stamp
+  [ "$kind" = run ] || lock=requirements-test.lock
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "python3 is $(python3 -V 2>&1), but 3.11 or newer is needed"
+  stamp=$(cat pyproject.toml requirements.lock requirements-test.lock | sha256sum | cut -d' ' -f1)
+  local file
+  for file in "$venv/.installed-$kind" "$venv/.installed-test"; do
+    if [ -x "$venv/bin/python" ] && [ "$(cat "$file" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+  done
+  [ -x "$venv/bin/python" ] || {
+    need_packages python3-venv
+    say "making $venv"
+    quietly venv python3 -m venv "$venv" || die "python3 -m venv failed"
+  }
+  say "installing Python packages from $lock"
+  local pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet)
+  quietly pip "${pip[@]}" --no-deps --require-hashes -r "$lock" || die "pip could not install $lock"
+  quietly pip-self "${pip[@]}" --no-deps --no-build-isolation -e . || die "pip could not install this checkout"
+  rm -f "$venv"/.installed-*
+  printf '%s\n' "$stamp" >"$venv/.installed-$kind"
+}
+
+# --- Converse.js ---
+
+# The page's chat client from npm. Without it the demo's page takes it from its CDN; what must work
+# without a look at other hosts (the checks) calls this with "must".
+need_converse() { # may | must
+  local from=$PWD/scripts/demo.d/web to=$cache/converse stamp
+  stamp=$(sha256sum <"$from/package-lock.json" | cut -d' ' -f1)
+  [ "$(cat "$to/.installed" 2>/dev/null)" != "$stamp" ] || return 0
+  need_packages nodejs npm
+  say "installing Converse.js from npm"
+  mkdir -p "$to"
+  cp "$from/package.json" "$from/package-lock.json" "$to/"
+  if quietly npm npm --prefix "$to" ci --ignore-scripts --no-audit --no-fund --omit=dev; then
+    printf '%s\n' "$stamp" >"$to/.installed"
+  elif [ "$1" = must ]; then
+    die "npm could not install Converse.js"
+  else
+    say "npm failed; the page will load Converse.js from its CDN"
+  fi
+}
+
+# --- all of it ---
+
+set_up() { # demo | check | test
+  mkdir -p "$cache"
+  exec 9>"$cache/setup.lock"
+  flock 9 # two of us at once would disturb each other
+  case $1 in
+    demo)
+      need_packages prosody inspircd
+      need_venv run
+      need_converse may
+      ;;
+    check)
+      need_packages prosody inspircd chromium
+      need_venv test
+      need_converse must
+      ;;
+    test)
+      need_packages prosody inspircd atheme-services ngircd ejabberd postgresql chromium
+      need_venv test
+      need_converse must
+      ;;
+  esac
+  exec 9>&-
+}
