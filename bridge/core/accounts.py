@@ -11,10 +11,10 @@ import msgspec
 from bridge.api import (
     Account,
     Answer,
+    AuthFailed,
     Chat,
     ConnectionLost,
     ContactAddress,
-    Event,
     FieldKind,
     Form,
     NetworkId,
@@ -30,6 +30,7 @@ from bridge.core.lanes import Job, Lane
 from bridge.core.live import LiveAccount
 from bridge.core.supervisor import Supervisor, Watcher
 from bridge.core.values import AccountStatus, Registered, SessionState
+from bridge.store.registrations import Registration
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ class Accounts:
         checked = await self._ground.backend.check_registration(network, given)
         settings = {name: value for name, value in checked.items() if name not in secret}
         secrets = {name: value for name, value in checked.items() if name in secret and value}
-        await registrations.put(self._ground.domain, user, network, settings, secrets)
+        await registrations.put(Registration(self._ground.domain, user, network, settings, secrets))
         self._registered.setdefault(user, set()).add(network)
         log.info("registered", extra={"account": self._ground.account_id(user, network)})
         await self._reopen(user, network)
@@ -188,10 +189,8 @@ class Accounts:
 
     async def registrations(self, user: str) -> list[Registered]:
         """What the user has registered, without secrets."""
-        rows = await self._ground.store.registrations.list_for(user)
-        return [
-            Registered(row.network, dict(row.settings)) for row in rows if row.gateway == self._ground.domain
-        ]
+        rows = await self._ground.store.registrations.list_for(self._ground.domain, user)
+        return [Registered(row.network, dict(row.settings)) for row in rows]
 
     def status(self, user: str) -> list[AccountStatus]:
         """How the user's accounts stand."""
@@ -245,12 +244,16 @@ class Accounts:
     def _supervisor(self, live: LiveAccount) -> Supervisor:
         supervisor = self._supervisors.get(live)
         if supervisor is None:
-            turn = self._turns.setdefault(live.network, asyncio.Semaphore(self._ground.settings.connects_at_once))
+            turn = self._turns.setdefault(
+                live.network, asyncio.Semaphore(self._ground.settings.connects_at_once)
+            )
 
             async def open_session() -> Session:
                 return await self._open(live)
 
-            supervisor = self._supervisors[live] = Supervisor(self._ground, live, self.watcher, open_session, turn)
+            supervisor = self._supervisors[live] = Supervisor(
+                self._ground, live, self.watcher, open_session, turn
+            )
         return supervisor
 
     async def _open(self, live: LiveAccount) -> Session:
@@ -264,6 +267,8 @@ class Accounts:
         for network in dict.fromkeys((NetworkId(""), live.network)):
             if network in self._registered.get(live.user, ()):
                 found = await self._ground.store.registrations.get(self._ground.domain, live.user, network)
+                if found is not None and found.locked:
+                    raise AuthFailed("Your stored password cannot be read any more: please register again.")
                 if found is not None:
                     settings.update({name: value for name, value in found.settings.items() if value})
                     secrets.update({name: value for name, value in found.secrets.items() if value})
@@ -280,5 +285,3 @@ class Accounts:
             if live.session is not None:
                 await self._supervisors[live].stop("")
             self.ensure(live)
-
-

@@ -139,6 +139,7 @@ def _content(content: Content, can: Capabilities) -> Content | Refused:
 
 def _with_text(content: Content, text: str, shift: int) -> Content:
     spans = tuple(
-        msgspec.structs.replace(span, start=span.start + shift, end=span.end + shift) for span in content.spans
+        msgspec.structs.replace(span, start=span.start + shift, end=span.end + shift)
+        for span in content.spans
     )
     return msgspec.structs.replace(content, text=text, spans=spans)

@@ -14,6 +14,11 @@ from bridge.core.roomregistry import RoomRegistry
 from bridge.core.tasks import Tasks
 from bridge.core.values import HistoryRequest, RoomMessage
 
+RESUME_MESSAGES = 100
+"""How many messages a resource that stayed in a room is shown after the XMPP server was away."""
+
+NOTHING_MISSED = HistoryRequest(max_messages=0)
+
 
 class Entrance:
     """The door of all rooms of one gateway."""
@@ -27,13 +32,13 @@ class Entrance:
         self._archive = archive
         self._tasks = tasks
         self._admitting: dict[tuple[Room, str], list[RoomMessage]] = {}
+        self._down_since = 0
 
     def revive(self, live: LiveAccount, room: Room) -> None:
         """Get into a wanted room: connect if need be."""
         live.nick = live.nick or room.nick
-        if live.session is None:
-            self._accounts.ensure(live)
-        elif room.state in (RoomState.OUT, RoomState.LOST):
+        self._accounts.ensure(live)
+        if live.session is not None and room.state in (RoomState.OUT, RoomState.LOST):
             self.enter(room)
 
     def enter(self, room: Room) -> None:
@@ -47,7 +52,8 @@ class Entrance:
         nick = live.name or room.nick
 
         def answer(outcome: Outcome) -> None:
-            if isinstance(outcome, Refused):
+            # a broken link is told by the end of the session, and the room is joined again with the next one
+            if isinstance(outcome, Refused) and outcome.reason is not Reason.NETWORK_DOWN:
                 self.refused(room, outcome.reason, outcome.text)
 
         self.push(room, JoinRoom(room=room.address.room, nick=nick, password=room.password), answer)
@@ -60,7 +66,8 @@ class Entrance:
 
     async def _admit(self, room: Room, resource: str) -> None:
         try:
-            request = room.waiting.get(resource, HistoryRequest())
+            await self._archive.prepare(room)
+            request = room.waiting.get(resource, NOTHING_MISSED)
             history = await self._archive.history(room, request)
         finally:
             since = self._admitting.pop((room, resource))
@@ -81,6 +88,28 @@ class Entrance:
             for (other, _), messages in self._admitting.items():
                 if other is room:
                     messages.append(message)
+
+    def turn_away(self, room: Room, reason: Reason, text: str) -> None:
+        """The network could not be reached: tell the resources that wait. Those remembered go on being so."""
+        waiting, room.waiting = list(room.waiting), {}
+        for resource in waiting:
+            self._ground.face.room_refused(room, resource, reason, text)
+        if room.state is RoomState.JOINING:
+            room.state = RoomState.OUT
+        if not room.wanted:
+            self._registry.remove(room)
+
+    def link_down(self) -> None:
+        """The XMPP server is gone: from now on resources miss what is said."""
+        self._down_since = self._archive.new_id()
+
+    def show_again(self, room: Room, resource: str) -> None:
+        """The XMPP server is back: show a resource the room as it is now, with what was said meanwhile. One that is
+        not there any more is found out by the error that comes back."""
+        if room.joined:
+            room.waiting[resource] = HistoryRequest(max_messages=RESUME_MESSAGES, since=self._down_since)
+            room.resources.pop(resource, None)
+            self.admit(room, resource)
 
     def refused(self, room: Room, reason: Reason, text: str) -> None:
         """The account does not get in: tell who waits. A kept room stays wanted, and is tried at the next connect."""

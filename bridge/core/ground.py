@@ -11,9 +11,10 @@ from itertools import count
 
 import msgspec
 
-from bridge.api import AccountId, Backend, BackendInfo, NetworkId
+from bridge.api import AccountId, Backend, BackendInfo, NetworkId, OccupantId
 from bridge.core.netguard import NetworkGuard
 from bridge.core.ports import Face
+from bridge.core.room import Room
 from bridge.store.engine import Store
 
 
@@ -21,7 +22,7 @@ class CoreSettings(msgspec.Struct, frozen=True):
     """The admin's settings for one gateway. Every quota has a limit.
 
     `message_rate`/`message_burst` are messages per second and at once, per user; `lane_length` how many may wait
-    in one chat; `keep_archive`: room messages are kept.
+    in one chat; `keep_archive`: room messages are kept, for `archive_days` (0: for good).
     """
 
     allow_private_networks: bool = False
@@ -30,6 +31,7 @@ class CoreSettings(msgspec.Struct, frozen=True):
     allowed_users: tuple[str, ...] = ("*",)
     admins: tuple[str, ...] = ()
     keep_archive: bool = True
+    archive_days: int = 90
     rooms_per_user: int = 200
     networks_per_user: int = 20
     message_rate: float = 20.0
@@ -64,6 +66,7 @@ class Ground:
         "guard",
         "info",
         "link_is_up",
+        "salt",
         "settings",
         "stanza_id",
         "store",
@@ -82,10 +85,27 @@ class Ground:
         self.chance: Callable[[], float] = random.random
         self.stanza_id = StanzaIds()
         self.link_is_up = False
+        self.salt = b""
 
-    def occupant_key(self, *parts: str) -> str:
-        """An id for an occupant that tells nothing of who it is (XEP-0421 §3): keyed by this installation."""
-        return hashlib.blake2b("\0".join(parts).encode(), key=self.store.salt, digest_size=15).hexdigest()
+    def occupant_id(self, room: Room, name: OccupantId) -> str:
+        """An id that tells nothing of who it is (XEP-0421 §3), and stays with an occupant while the name changes
+        where the network knows better than names."""
+        known = room.occupant_ids.get(name)
+        if known is None:
+            occupant = room.occupants.get(name)
+            who = (occupant.stable if occupant is not None else "") or name.lower()
+            text = f"{room.jid}\0{who}".encode()
+            known = hashlib.blake2b(text, key=self.salt, digest_size=15).hexdigest()
+            room.occupant_ids[name] = known
+        return known
+
+    async def load_salt(self) -> None:
+        """Read this installation's key for occupant ids, made at its first start."""
+        found = await self.store.cursors.get("", "occupant-salt")
+        if found is None:
+            found = os.urandom(32).hex()
+            await self.store.cursors.put("", "occupant-salt", found)
+        self.salt = bytes.fromhex(found)
 
     def account_id(self, user: str, network: NetworkId) -> AccountId:
         """The id of one user's use of one network through this gateway."""

@@ -13,6 +13,9 @@ from bridge.api import ConnectionLost, Reason, Session
 log = logging.getLogger(__name__)
 
 
+INTERNAL_TEXT = "The gateway failed on this; its admin can find the reason in the log."
+
+
 class Job(Protocol):
     """One piece of work for a session."""
 
@@ -31,7 +34,9 @@ class Lane:
 
     __slots__ = ("_done", "_jobs", "_limit", "_online", "_task")
 
-    def __init__(self, online: Callable[[], Awaitable[Session]], limit: int, done: Callable[[], None]) -> None:
+    def __init__(
+        self, online: Callable[[], Awaitable[Session]], limit: int, done: Callable[[], None]
+    ) -> None:
         self._online = online
         self._limit = limit
         self._done = done
@@ -54,7 +59,7 @@ class Lane:
         if task is not None:
             task.cancel()
         for job in jobs:
-            job.failed(reason, text)
+            _fail(job, reason, text)
         self._done()
 
     async def _work(self) -> None:
@@ -67,7 +72,9 @@ class Lane:
                 return
             except Exception:
                 log.exception("a command failed for a reason of ours")
-                job.failed(Reason.INTERNAL, "The gateway failed on this; its admin can find the reason in the log.")
+                job.failed(
+                    Reason.INTERNAL, "The gateway failed on this; its admin can find the reason in the log."
+                )
                 again = None
             if again is not None:
                 await asyncio.sleep(again)
@@ -80,3 +87,10 @@ class Lane:
         """As `abandon`, from within the lane's own task."""
         self._task = None
         self.abandon(reason, text)
+
+
+def _fail(job: Job, reason: Reason, text: str) -> None:
+    try:
+        job.failed(reason, text)
+    except Exception:
+        log.exception("the sender of a failed command could not be told")

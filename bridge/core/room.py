@@ -88,7 +88,9 @@ class Room:
         """The account's own occupant. Only while joined."""
         return self.occupants[self.me]
 
-    def entered(self, me: OccupantId, occupants: tuple[Occupant, ...], subject: str, by: str, display: str) -> None:
+    def entered(
+        self, me: OccupantId, occupants: tuple[Occupant, ...], subject: str, by: str, display: str
+    ) -> None:
         """The account is in: take the room's whole state."""
         self.state = RoomState.JOINED
         self.me = me

@@ -51,7 +51,9 @@ class RoomArchive:
         """What a joining resource is shown, oldest first."""
         if not room.archive_key or request.max_messages <= 0:
             return []
-        return _messages(await self._archive.last(room.archive_key, request.max_messages, request.since or None))
+        return _messages(
+            await self._archive.last(room.archive_key, request.max_messages, request.since or None)
+        )
 
     async def page(self, user: str, address: RoomAddress, query: ArchiveQuery) -> ArchivePage:
         """A page of a room's archive. Raises `ArchiveItemMissing`."""

@@ -84,7 +84,7 @@ class RoomEvents:
         message = RoomMessage(
             archive_id=self._archive.new_id(),
             sender=sender,
-            occupant_id=room.occupant_ids.get(sender) or self._rooms.occupant_id(room, sender),
+            occupant_id=room.occupant_ids.get(sender) or self._ground.occupant_id(room, sender),
             stanza_id=self._ground.stanza_id(),
             content=event.content,
             sent_at=0 if event.sent_at is None else microseconds(event.sent_at),

@@ -39,21 +39,33 @@ class Rooms:
     """What may be done with the rooms of one gateway's users. `find(user, room_jid)` and `of(user)` look them up."""
 
     def __init__(
-        self, ground: Ground, accounts: Accounts, registry: RoomRegistry, entrance: Entrance, archive: RoomArchive
+        self,
+        ground: Ground,
+        accounts: Accounts,
+        registry: RoomRegistry,
+        entrance: Entrance,
+        archive: RoomArchive,
+        keeper: RoomKeeper,
     ) -> None:
         self._ground = ground
         self._accounts = accounts
         self._registry = registry
         self._entrance = entrance
         self._archive = archive
-        self._keeper = RoomKeeper(ground)
+        self._keeper = keeper
         self.find = registry.find
         self.of = registry.of
 
     # -- joining
 
     def join(
-        self, user: str, resource: str, address: RoomAddress, nick: str, password: str, history: HistoryRequest
+        self,
+        user: str,
+        resource: str,
+        address: RoomAddress,
+        nick: str,
+        password: str,
+        history: HistoryRequest,
     ) -> None:
         """A resource wants to be in a room. Answered by `Face.room_entered` or `Face.room_refused`."""
         live = self._accounts.live(user, address.network)
@@ -70,9 +82,8 @@ class Rooms:
         room.nick, room.password = nick, password or room.password
         if not live.nick or live.state is SessionState.IDLE:
             live.nick = nick
-        if live.session is None:
-            self._accounts.ensure(live)
-        elif room.state is not RoomState.JOINING:
+        self._accounts.ensure(live)
+        if live.session is not None and room.state is not RoomState.JOINING:
             self._entrance.enter(room)
 
     def keep(self, user: str, address: RoomAddress, nick: str) -> Room:
@@ -84,6 +95,13 @@ class Rooms:
             room.nick = room.nick or nick
             self._keeper.put(room)
         self._entrance.revive(live, room)
+        return room
+
+    def appear(self, live: LiveAccount, address: RoomAddress) -> Room:
+        """The network put the account into a room that nobody asked for: the user is invited into it."""
+        room = self._registry.open(live, address)
+        resources = {resource for other in live.rooms.values() for resource in other.resources}
+        self._ground.face.invitation(live.user, room.jid, live.jid, "", sorted(resources))
         return room
 
     def unkeep(self, room: Room) -> None:
@@ -164,12 +182,7 @@ class Rooms:
     def occupant_id(self, room: Room, name: OccupantId) -> str:
         """An id that stays with an occupant while the name changes, where the network knows better than names
         (XEP-0421)."""
-        known = room.occupant_ids.get(name)
-        if known is None:
-            occupant = room.occupants.get(name)
-            known = self._ground.occupant_key(room.jid, (occupant.stable if occupant else "") or name.lower())
-            room.occupant_ids[name] = known
-        return known
+        return self._ground.occupant_id(room, name)
 
     async def archive_page(self, user: str, address: RoomAddress, query: ArchiveQuery) -> ArchivePage:
         """A page of a room's archive. Raises `ArchiveItemMissing`."""

@@ -137,7 +137,9 @@ class Supervisor:
         except Exception:
             case = os.urandom(4).hex()
             log.exception("session failed (case %s)", case, extra={"account": live.id, "case": case})
-            return ConnectionLost(f"The gateway failed (its admin finds it in the log as case {case})", Reason.INTERNAL)
+            return ConnectionLost(
+                f"The gateway failed (its admin finds it in the log as case {case})", Reason.INTERNAL
+            )
         finally:
             self._session = None
             self._give_turn()

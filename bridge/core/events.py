@@ -1,0 +1,212 @@
+"""Where the events of all sessions of one gateway come in, and where it is decided how a session goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from bridge.api import (
+    AuthFailed,
+    BackendError,
+    Connected,
+    ConnectionLost,
+    ContactAddress,
+    ContactPresence,
+    ContactRenamed,
+    Delivered,
+    DeliveryFailed,
+    DirectChat,
+    Displayed,
+    Event,
+    MessageCorrected,
+    MessageReceived,
+    MessageRetracted,
+    NameChanged,
+    NetworkNotice,
+    ReactionsChanged,
+    Reason,
+    RoomChat,
+    TypingChanged,
+)
+from bridge.core.accounts import Accounts
+from bridge.core.entrance import Entrance
+from bridge.core.ground import Ground
+from bridge.core.host import DONE, Cursor
+from bridge.core.inbox import Inbox
+from bridge.core.live import LiveAccount
+from bridge.core.room import RoomState
+from bridge.core.roomevents import RoomEvents, microseconds
+from bridge.core.roster import Roster
+from bridge.core.values import DirectMessage
+
+log = logging.getLogger(__name__)
+
+GIVE_UP = {Reason.CONFLICT}
+"""Failures of a first connect that another try with the same data would only repeat."""
+
+
+class Events:
+    """The `Sink` and the `Watcher` of all accounts of one gateway."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        accounts: Accounts,
+        rooms: RoomEvents,
+        entrance: Entrance,
+        roster: Roster,
+        inbox: Inbox,
+    ) -> None:
+        self._ground = ground
+        self._accounts = accounts
+        self._rooms = rooms
+        self._entrance = entrance
+        self._roster = roster
+        self._inbox = inbox
+        self._handlers: dict[type, Callable[[LiveAccount, Any], None]] = {
+            **rooms.handlers,
+            Connected: self._connected,
+            NetworkNotice: self._network_notice,
+            NameChanged: self._name_changed,
+            TypingChanged: self._typing,
+            ContactPresence: self._contact_presence,
+            ContactRenamed: self._contact_renamed,
+            MessageCorrected: self._corrected,
+            MessageRetracted: self._unmapped,
+            ReactionsChanged: self._unmapped,
+            Delivered: self._unmapped,
+            Displayed: self._unmapped,
+            DeliveryFailed: self._unmapped,
+        }
+
+    def take(self, live: LiveAccount, event: Event, cursor: Cursor) -> Awaitable[None]:
+        """See `bridge.api.Host.emit`."""
+        if type(event) is MessageReceived:
+            if type(event.chat) is RoomChat:
+                self._guarded(self._rooms.message, live, event, event.chat.room)
+                return DONE
+            if type(event.chat) is DirectChat:
+                return self._direct(live, event, event.chat, cursor)
+        self._guarded(self._handlers[type(event)], live, event)
+        if cursor is not None:
+            return self._ground.store.cursors.put(live.id, *cursor)
+        return DONE
+
+    def _guarded(self, handler: Callable[..., None], live: LiveAccount, *arguments: Any) -> None:
+        try:
+            handler(live, *arguments)
+        except Exception:
+            log.exception("an event failed: %s", type(arguments[0]).__name__, extra={"account": live.id})
+
+    # -- how sessions fare (supervisor.Watcher)
+
+    def session_online(self, live: LiveAccount) -> None:
+        """Join the rooms that are wanted, and show the network online."""
+        self._roster.session_online(live)
+        for room in tuple(live.rooms.values()):
+            if room.wanted and room.state is not RoomState.JOINED:
+                self._entrance.enter(room)
+
+    def session_ended(self, live: LiveAccount, error: BackendError | None, was_online: bool) -> bool:
+        """Tell the rooms, and decide whether to connect again: yes, as long as somebody would miss it."""
+        if was_online:
+            self._roster.session_offline(live)
+        if error is None:
+            self._rooms.session_closed(live, "")
+            return False
+        reason = Reason.NOT_AUTHORIZED if isinstance(error, AuthFailed) else Reason.NETWORK_DOWN
+        if isinstance(error, ConnectionLost):
+            reason = error.reason
+        text = str(error)
+        live.text = text
+        if was_online:
+            self._tell(live, f"ERROR: {text}")
+            self._rooms.session_lost(live, text)
+        else:
+            self._not_connected(live, reason, text, for_good=isinstance(error, AuthFailed))
+        again = self._again(live)
+        if not again:
+            live.will_not_come(text, reason)
+        return again
+
+    def _not_connected(self, live: LiveAccount, reason: Reason, text: str, for_good: bool) -> None:
+        for room in tuple(live.rooms.values()):
+            if for_good or reason in GIVE_UP:
+                room.remembered = {}
+            self._entrance.turn_away(room, reason, text)
+
+    def _again(self, live: LiveAccount) -> bool:
+        if live.hold or (live.registered and not live.info.on_demand):
+            return True
+        return any(room.kept or room.remembered or room.waiting for room in live.rooms.values())
+
+    def _tell(self, live: LiveAccount, text: str) -> None:
+        resources: Iterable[str] = {
+            resource: None
+            for room in live.rooms.values()
+            for resource in (*room.resources, *room.waiting, *room.remembered)
+        }
+        for to in resources or (live.user,):
+            self._ground.face.network_text(to, live.jid, text)
+
+    # -- events of the account itself
+
+    def _connected(self, live: LiveAccount, event: Connected) -> None:
+        self._accounts.connected(live, event.name)
+
+    def _network_notice(self, live: LiveAccount, event: NetworkNotice) -> None:
+        self._tell(live, event.text)
+
+    def _name_changed(self, live: LiveAccount, event: NameChanged) -> None:
+        live.name = live.nick = event.name
+
+    # -- direct chats
+
+    def _direct(
+        self, live: LiveAccount, event: MessageReceived, chat: DirectChat, cursor: Cursor
+    ) -> Awaitable[None]:
+        live.used_at = self._ground.clock()
+        message = DirectMessage(
+            stanza_id=self._ground.stanza_id(),
+            content=event.content,
+            sent_at=microseconds(event.sent_at or datetime.now(UTC)),
+            thread=event.thread or "",
+            own=event.own,
+        )
+        return self._inbox.put(live, chat.contact, event.id, message, cursor)
+
+    def _corrected(self, live: LiveAccount, event: MessageCorrected) -> None:
+        if isinstance(event.chat, RoomChat):
+            self._rooms.corrected(live, event, event.chat.room)
+            return
+        content = msgspec.structs.replace(event.content, text=f"* {event.content.text}")
+        received = MessageReceived(chat=event.chat, sender=event.sender, id=event.id, content=content)
+        self._direct(live, received, event.chat, None)
+
+    def _typing(self, live: LiveAccount, event: TypingChanged) -> None:
+        if isinstance(event.chat, RoomChat):
+            self._rooms.typing(live, event)
+            return
+        contact = self._ground.face.jid(ContactAddress(live.network, event.chat.contact))
+        self._ground.face.direct_typing(live.user, contact, event.state)
+
+    def _contact_presence(self, live: LiveAccount, event: ContactPresence) -> None:
+        if event.contact in live.watched:
+            live.watched[event.contact] = event.online
+            puppet = self._ground.face.jid(ContactAddress(live.network, event.contact))
+            self._ground.face.puppet_presence(live.user, puppet, event.online, event.away, event.text)
+
+    def _contact_renamed(self, live: LiveAccount, event: ContactRenamed) -> None:
+        old = self._ground.face.jid(ContactAddress(live.network, event.old))
+        new = self._ground.face.jid(ContactAddress(live.network, event.new))
+        self._ground.face.network_text(live.user, old, f"is now known as {new}")
+
+    def _unmapped(self, live: LiveAccount, event: Event) -> None:
+        """No network of today emits these; the one that brings them brings the map of message ids too."""
+        log.warning(
+            "event without a map of message ids: %s", type(event).__name__, extra={"account": live.id}
+        )

@@ -1,0 +1,120 @@
+"""One gateway domain: the services of the core put together, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from bridge.api import Backend, NetworkId, RoomAddress, RoomId
+from bridge.core.accounts import Accounts
+from bridge.core.entrance import Entrance
+from bridge.core.events import Events
+from bridge.core.ground import CoreSettings, Ground
+from bridge.core.inbox import Inbox
+from bridge.core.keeping import RoomKeeper
+from bridge.core.outbound import Outbound
+from bridge.core.outbox import Outbox
+from bridge.core.ports import Face
+from bridge.core.roomarchive import RoomArchive
+from bridge.core.roomevents import RoomEvents
+from bridge.core.roomregistry import RoomRegistry
+from bridge.core.rooms import Rooms
+from bridge.core.roster import Roster
+from bridge.core.tasks import Tasks
+from bridge.store.engine import Store
+
+log = logging.getLogger(__name__)
+
+HOUSEKEEPING_SECONDS = 60.0
+DEDUPE_DAYS = 30
+
+
+class Gateway:
+    """What the XMPP side of a domain talks to. Set `face` before `start`."""
+
+    def __init__(
+        self, domain: str, backend: Backend, store: Store, settings: CoreSettings | None = None
+    ) -> None:
+        self.domain = domain
+        self.backend = backend
+        self.info = backend.info
+        self.settings = settings or CoreSettings()
+        self._ground = ground = Ground(domain, backend, store, self.settings)
+        self._tasks = tasks = Tasks()
+        self.accounts = accounts = Accounts(ground)
+        self._archive = archive = RoomArchive(ground)
+        registry = RoomRegistry(ground, accounts)
+        self._entrance = entrance = Entrance(ground, accounts, registry, archive, tasks)
+        self._keeper = keeper = RoomKeeper(ground, tasks)
+        self.rooms = Rooms(ground, accounts, registry, entrance, archive, keeper)
+        room_events = RoomEvents(ground, accounts, self.rooms, entrance, archive)
+        self.roster = Roster(ground, accounts, self.rooms, tasks)
+        self._inbox = Inbox(ground, tasks)
+        self._outbox = Outbox(ground, accounts, tasks)
+        self.outbound = Outbound(ground, accounts, self._outbox, room_events, archive)
+        self._registry = registry
+        self._events = Events(ground, accounts, room_events, entrance, self.roster, self._inbox)
+        accounts.sink = self._events.take
+        accounts.watcher = self._events
+
+    @property
+    def face(self) -> Face:
+        """The XMPP side."""
+        return self._ground.face
+
+    @face.setter
+    def face(self, face: Face) -> None:
+        self._ground.face = face
+
+    @property
+    def link_is_up(self) -> bool:
+        """Whether the XMPP server is connected."""
+        return self._ground.link_is_up
+
+    async def start(self) -> None:
+        """Take up what was going on before: registrations, subscriptions, kept rooms, unsettled messages."""
+        await self._ground.load_salt()
+        await self.roster.load()
+        await self.accounts.load()
+        for kept in await self._keeper.list():
+            address = RoomAddress(NetworkId(kept.network), RoomId(kept.room))
+            self.rooms.restore(kept.user, address, kept.nick, kept.password)
+        await self._outbox.resume()
+        self._tasks.start(self._keep_house(), "housekeeping")
+
+    async def stop(self, reason: str) -> None:
+        """Close every session in good order; at most about 3 s."""
+        self.roster.shutdown()
+        await self.accounts.stop(reason)
+        await self._tasks.stop()
+
+    def link_up(self) -> None:
+        """The XMPP server is connected (again)."""
+        self._ground.link_is_up = True
+        self._inbox.link_up()
+        self.roster.link_up()
+        for room in self._registry.all():
+            for resource in tuple(room.resources):
+                self._entrance.show_again(room, resource)
+
+    def link_down(self, reason: str) -> None:
+        """The XMPP server is gone. Sessions to foreign networks stay up."""
+        log.info("XMPP link down: %s", reason, extra={"gateway": self.domain})
+        self._ground.link_is_up = False
+        self._entrance.link_down()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            self.accounts.release_idle()
+            self.outbound.forget_idle()
+            await self._prune()
+
+    async def _prune(self) -> None:
+        now = int(time.time() * 1_000_000)
+        store = self._ground.store
+        await store.inbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
+        await store.outbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
+        if self.settings.archive_days:
+            await store.archive.prune(now - self.settings.archive_days * 86_400_000_000)

@@ -1,0 +1,146 @@
+"""Direct messages from networks to users: stored first, delivered in order, settled by the fence.
+
+Stored means acknowledged to the network; delivered means that the XMPP server has it (`fence.md`). What a broken
+link left unfenced is sent again with the same stanza id."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from functools import partial
+
+import msgspec
+
+from bridge.api import ContactAddress, ContactId, MessageId, NetworkId
+from bridge.core.ground import Ground
+from bridge.core.live import LiveAccount
+from bridge.core.tasks import Tasks
+from bridge.core.values import DirectMessage
+
+log = logging.getLogger(__name__)
+
+BOUNCE_LIMIT = 3
+BOUNCE_SECONDS = 5.0
+"""A server that has just started may refuse what it takes a little later (fence.md, on ejabberd)."""
+
+
+class InboxItem(msgspec.Struct, frozen=True):
+    """A direct message with all that its delivery needs."""
+
+    user: str
+    network: NetworkId
+    contact: ContactId
+    message: DirectMessage
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decode = msgspec.msgpack.Decoder(InboxItem).decode
+
+
+class Inbox:
+    """The inbox of one gateway."""
+
+    def __init__(self, ground: Ground, tasks: Tasks) -> None:
+        self._ground = ground
+        self._tasks = tasks
+        self._rows = ground.store.inbox
+        self._flying: dict[int, InboxItem] = {}
+        self._bounced: dict[int, int] = {}
+        self._replaying = False
+
+    def put(
+        self,
+        live: LiveAccount,
+        contact: ContactId,
+        network_id: MessageId,
+        message: DirectMessage,
+        cursor: tuple[str, str] | None,
+    ) -> Awaitable[None]:
+        """Keep a message and deliver it. The awaitable completes when it is stored."""
+        item = InboxItem(live.user, live.network, contact, message)
+        stored = self._rows.put(
+            self._ground.domain,
+            live.id,
+            contact,
+            network_id,
+            message.stanza_id,
+            _encoder.encode(item),
+            cursor,
+        )
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stored.add_done_callback(partial(self._stored, item, done))
+        return done
+
+    def link_up(self) -> None:
+        """Deliver what the server may not have."""
+        if not self._replaying:
+            self._replaying = True
+            self._tasks.start(self._replay(), "inbox replay")
+
+    def _stored(
+        self, item: InboxItem, done: asyncio.Future[None], stored: asyncio.Future[int | None]
+    ) -> None:
+        if stored.cancelled():
+            done.cancel()
+            return
+        error = stored.exception()
+        if error is not None:
+            log.error("a direct message could not be stored", exc_info=error)
+            if not done.done():
+                done.set_exception(error)
+                done.exception()
+            return
+        if not done.done():
+            done.set_result(None)
+        row = stored.result()
+        if row is not None and not self._replaying:
+            self._deliver(row, item)
+
+    async def _replay(self) -> None:
+        """Rows that are stored meanwhile are found by the next look, so that order holds."""
+        try:
+            while self._ground.link_is_up:
+                rows = [
+                    row for row in await self._rows.pending(self._ground.domain) if row.id not in self._flying
+                ]
+                if not rows:
+                    break
+                for row in rows:
+                    if self._ground.face.congested:
+                        await self._ground.face.drain()
+                    self._deliver(row.id, _decode(row.payload))
+        finally:
+            self._replaying = False
+
+    def _deliver(self, row: int, item: InboxItem) -> None:
+        if not self._ground.link_is_up or row in self._flying:
+            return
+        self._flying[row] = item
+        contact = self._ground.face.jid(ContactAddress(item.network, item.contact))
+        fence = asyncio.ensure_future(self._ground.face.direct_message(item.user, contact, item.message))
+        fence.add_done_callback(partial(self._fenced, row))
+
+    def _fenced(self, row: int, fence: asyncio.Future[str]) -> None:
+        item = self._flying.pop(row, None)
+        if fence.cancelled() or item is None:
+            return
+        if fence.exception() is not None:
+            log.error("a direct message could not be delivered", exc_info=fence.exception())
+            return
+        outcome = fence.result()
+        if outcome == "fenced":
+            self._bounced.pop(row, None)
+            self._rows.settle([row])
+        elif outcome.startswith("bounced"):
+            self._tasks.start(self._bounce(row, item, outcome), "bounce")
+
+    async def _bounce(self, row: int, item: InboxItem, outcome: str) -> None:
+        times = self._bounced[row] = self._bounced.get(row, 0) + 1
+        if times < BOUNCE_LIMIT:
+            await asyncio.sleep(BOUNCE_SECONDS * times)
+            self._deliver(row, item)
+            return
+        del self._bounced[row]
+        log.warning("the XMPP server refuses a message: %s", outcome, extra={"user": item.user})
+        await self._rows.fail(row)

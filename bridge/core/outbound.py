@@ -1,0 +1,239 @@
+"""What users say: which account and chat it is for, whether they may, and into which lane it goes."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from bridge.api import (
+    ContactAddress,
+    ContactId,
+    CorrectMessage,
+    DirectChat,
+    MarkDisplayed,
+    MessageId,
+    NetworkAddress,
+    Outcome,
+    Reason,
+    Refused,
+    RetractMessage,
+    RoomAddress,
+    RoomChat,
+    RunCommand,
+    SendMessage,
+    SendReceipt,
+    SetReactions,
+    SetTyping,
+    Support,
+    Typing,
+)
+from bridge.core.accounts import Accounts
+from bridge.core.degrade import Quoted
+from bridge.core.ground import Ground
+from bridge.core.jobs import CommandJob
+from bridge.core.live import LiveAccount
+from bridge.core.outbox import Outbox, OutboxItem
+from bridge.core.pacing import TokenBucket
+from bridge.core.room import Room
+from bridge.core.roomarchive import RoomArchive
+from bridge.core.roomevents import RoomEvents
+from bridge.core.roomsay import NO_CONTENT, ReactionJob, SayJob
+from bridge.core.values import Outgoing
+
+NETWORK_LANE = ContactId("")
+"""The lane of commands for the network itself; no contact has an empty id."""
+
+TOO_FAST = "You are sending messages faster than this gateway allows. Wait a moment."
+
+
+class Outbound:
+    """XMPP -> network, for one gateway."""
+
+    def __init__(
+        self, ground: Ground, accounts: Accounts, outbox: Outbox, events: RoomEvents, archive: RoomArchive
+    ) -> None:
+        self._ground = ground
+        self._accounts = accounts
+        self._outbox = outbox
+        self._events = events
+        self._archive = archive
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def to_room(self, room: Room, message: Outgoing) -> None:
+        """Say something in a room that the resource is in. Answered by the reflection, or an error for it."""
+        face = self._ground.face
+        if not room.joined:
+            text = "Not connected to this room right now."
+            face.message_failed(
+                message.resource, room.jid, message.stanza_id, Reason.NETWORK_DOWN, text, groupchat=True
+            )
+            return
+        if self._too_fast(room.user):
+            face.message_failed(
+                message.resource, room.jid, message.stanza_id, Reason.RATE_LIMITED, TOO_FAST, groupchat=True
+            )
+            return
+        live = self._accounts.live(room.user, room.address.network)
+        self._accounts.push(live, room.chat, SayJob(self._ground, self._events, self._archive, room, message))
+
+    def to_contact(self, user: str, address: ContactAddress, message: Outgoing) -> None:
+        """Say something to a contact. Kept until the network has answered."""
+        refused = self._refusal(user)
+        if refused is not None:
+            jid = self._ground.face.jid(address)
+            self._ground.face.message_failed(
+                message.resource, jid, message.stanza_id, refused.reason, refused.text
+            )
+            return
+        live = self._live(user, address, message.resource)
+        stanza_id = message.stanza_id or self._ground.stanza_id()
+        dedupe = f"{message.resource} {stanza_id}"
+        chat = DirectChat(address.contact)
+        command: SendMessage | CorrectMessage
+        if message.replaces:
+            command = CorrectMessage(chat, stanza_id, MessageId(message.replaces), message.content)
+        else:
+            command = SendMessage(chat, stanza_id, message.content)
+        quoted = Quoted(name=message.reply_name)
+        item = OutboxItem(user, address, command, quoted, message.resource, message.stanza_id)
+        self._outbox.put(live, item, dedupe)
+
+    def to_network(
+        self, user: str, resource: str, address: NetworkAddress, stanza_id: str, text: str
+    ) -> None:
+        """A command in the network's own words. It answers with lines of text."""
+        refused = self._refusal(user)
+        if refused is not None:
+            jid = self._ground.face.jid(address)
+            self._ground.face.message_failed(resource, jid, stanza_id, refused.reason, refused.text)
+            return
+        live = self._live(user, address, resource)
+        self._run(live, resource, self._ground.face.jid(address), stanza_id, RunCommand(text))
+
+    def room_command(self, room: Room, resource: str, stanza_id: str, text: str) -> None:
+        """A command in the network's own words, meant for a room."""
+        live = self._accounts.live(room.user, room.address.network)
+        self._run(live, resource, room.jid, stanza_id, RunCommand(text, room.address.room), groupchat=True)
+
+    def typing(self, user: str, address: ContactAddress | RoomAddress, state: Typing) -> None:
+        """The user is writing."""
+        live = self._accounts.peek(user, address.network)
+        chat = _chat(address)
+        if live is not None and live.session and live.capabilities(chat).typing is Support.NATIVE:
+            self._accounts.push(live, chat, CommandJob(SetTyping(chat, state)))
+
+    def receipt(self, user: str, address: ContactAddress, stanza_id: str) -> None:
+        """The user's client has received a contact's message."""
+        live = self._accounts.peek(user, address.network)
+        chat = _chat(address)
+        if live is not None and live.session and live.capabilities(chat).receipt is Support.NATIVE:
+            self._accounts.push(live, chat, CommandJob(SendReceipt(chat, MessageId(stanza_id))))
+
+    def displayed(self, user: str, address: ContactAddress | RoomAddress, stanza_id: str) -> None:
+        """The user has seen everything up to that message."""
+        live = self._accounts.peek(user, address.network)
+        chat = _chat(address)
+        if live is not None and live.session and live.capabilities(chat).marker is Support.NATIVE:
+            self._accounts.push(live, chat, CommandJob(MarkDisplayed(chat, MessageId(stanza_id))))
+
+    def react(
+        self,
+        user: str,
+        address: ContactAddress | RoomAddress,
+        resource: str,
+        stanza_id: str,
+        target: str,
+        reactions: tuple[str, ...],
+    ) -> None:
+        """All reactions of the user to a message."""
+        if self._too_fast(user):
+            groupchat = isinstance(address, RoomAddress)
+            jid = self._ground.face.jid(address)
+            self._ground.face.message_failed(
+                resource, jid, stanza_id, Reason.RATE_LIMITED, TOO_FAST, groupchat
+            )
+            return
+        live = self._live(user, address, resource)
+        chat = _chat(address)
+        command = SetReactions(chat, MessageId(target), reactions)
+        room = live.rooms.get(address.room) if isinstance(address, RoomAddress) else None
+        outgoing = Outgoing(resource=resource, stanza_id=stanza_id, content=NO_CONTENT, reply_to=target)
+        job = ReactionJob(self._ground, self._events, self._archive, room, address, outgoing, command)
+        self._accounts.push(live, chat, job)
+
+    def retract(
+        self, user: str, address: ContactAddress | RoomAddress, resource: str, stanza_id: str, target: str
+    ) -> None:
+        """Take a message back, or say that this cannot be done."""
+        live = self._live(user, address, resource)
+        chat = _chat(address)
+        face, jid = self._ground.face, self._ground.face.jid(address)
+        groupchat = isinstance(address, RoomAddress)
+        if live.capabilities(chat).retraction is not Support.NATIVE:
+            text = "Messages cannot be taken back on this network: others have seen it."
+            face.message_failed(resource, jid, stanza_id, Reason.UNSUPPORTED, text, groupchat)
+            return
+
+        def answer(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused):
+                face.message_failed(resource, jid, stanza_id, outcome.reason, outcome.text, groupchat)
+
+        self._accounts.push(live, chat, CommandJob(RetractMessage(chat, MessageId(target)), answer))
+
+    def forget_idle(self) -> None:
+        """Drop the buckets that are full again. Called now and then."""
+        now = self._ground.clock()
+        for user in [user for user, bucket in self._buckets.items() if bucket.full(now)]:
+            del self._buckets[user]
+
+    # -- below
+
+    def _run(
+        self,
+        live: LiveAccount,
+        resource: str,
+        jid: str,
+        stanza_id: str,
+        command: RunCommand,
+        groupchat: bool = False,
+    ) -> None:
+        face = self._ground.face
+
+        def answer(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused):
+                face.message_failed(resource, jid, stanza_id, outcome.reason, outcome.text, groupchat)
+
+        chat = RoomChat(command.room) if command.room is not None else DirectChat(NETWORK_LANE)
+        self._accounts.push(live, chat, CommandJob(command, answer))
+        if live.session is None:
+            self._accounts.ensure(live)
+
+    def _live(
+        self, user: str, address: ContactAddress | RoomAddress | NetworkAddress, resource: str
+    ) -> LiveAccount:
+        live = self._accounts.live(user, address.network)
+        if not live.nick:
+            live.nick = user.partition("@")[0]
+        return live
+
+    def _refusal(self, user: str) -> Refused | None:
+        settings = self._ground.settings
+        if not any(fnmatch.fnmatchcase(user, pattern) for pattern in settings.allowed_users):
+            return Refused(Reason.FORBIDDEN, "This gateway is not open to you.")
+        needs = settings.registration_required or self._ground.info.registration_required
+        if needs and not self._accounts.is_registered(user):
+            return Refused(Reason.REGISTRATION_REQUIRED, "Register with this gateway first.")
+        if self._too_fast(user):
+            return Refused(Reason.RATE_LIMITED, TOO_FAST)
+        return None
+
+    def _too_fast(self, user: str) -> bool:
+        now = self._ground.clock()
+        bucket = self._buckets.get(user)
+        if bucket is None:
+            settings = self._ground.settings
+            bucket = self._buckets[user] = TokenBucket(settings.message_burst, settings.message_rate, now)
+        return bucket.take(now) > 0
+
+
+def _chat(address: ContactAddress | RoomAddress) -> RoomChat | DirectChat:
+    return RoomChat(address.room) if isinstance(address, RoomAddress) else DirectChat(address.contact)

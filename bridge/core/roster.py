@@ -1,0 +1,158 @@
+"""Presence subscriptions between users and puppets, and the presence that puppets show.
+
+A room may be in a roster like any contact: it is then kept while it is there, and shown online while the account is
+in it. What is known survives restarts."""
+
+from __future__ import annotations
+
+import logging
+
+from bridge.api import Address, ContactAddress, NetworkAddress, RoomAddress
+from bridge.core.accounts import Accounts
+from bridge.core.ground import Ground
+from bridge.core.live import LiveAccount
+from bridge.core.rooms import Rooms
+from bridge.core.tasks import Tasks
+from bridge.store.subscriptions import Subscription
+
+log = logging.getLogger(__name__)
+
+
+class Roster:
+    """The subscriptions of one gateway. The gateway itself is the puppet with the domain as its JID."""
+
+    def __init__(self, ground: Ground, accounts: Accounts, rooms: Rooms, tasks: Tasks) -> None:
+        self._ground = ground
+        self._accounts = accounts
+        self._rooms = rooms
+        self._tasks = tasks
+        self._known: dict[tuple[str, str], Subscription] = {}
+
+    async def load(self) -> None:
+        """Read what was agreed before this start."""
+        for row in await self._ground.store.subscriptions.list(self._ground.domain):
+            self._known[row.user, row.local] = row
+
+    def subscribe(self, user: str, puppet: str, address: Address | None, stanza_id: str) -> None:
+        """A user wants a puppet's presence: granted, and asked for in return."""
+        face = self._ground.face
+        known = self._known.get((user, puppet))
+        face.subscription(user, puppet, "subscribed", stanza_id)
+        if isinstance(address, RoomAddress):
+            self._keep(user, address)
+        self._show(user, user, puppet, address)
+        if known is None or not known.puppet_subscribed:
+            face.subscription(user, puppet, "subscribe")
+        self._put(
+            user, puppet, user_subscribed=True, puppet_subscribed=bool(known and known.puppet_subscribed)
+        )
+        if isinstance(address, ContactAddress):
+            live = self._accounts.live(user, address.network)
+            live.watched.setdefault(address.contact, False)
+            self._accounts.refresh_watched(live)
+
+    def subscribed(self, user: str, puppet: str) -> None:
+        """A user lets a puppet see their presence."""
+        known = self._known.get((user, puppet))
+        self._put(user, puppet, user_subscribed=bool(known and known.user_subscribed), puppet_subscribed=True)
+
+    def unsubscribe(self, user: str, puppet: str, address: Address | None, stanza_id: str) -> None:
+        """A user has taken a puppet out of the roster."""
+        face = self._ground.face
+        known = self._known.pop((user, puppet), None)
+        face.puppet_presence(user, puppet, False)
+        face.subscription(user, puppet, "unsubscribed", stanza_id)
+        if known is None:
+            return
+        face.subscription(user, puppet, "unsubscribe")
+        self._tasks.start(
+            self._ground.store.subscriptions.remove(self._ground.domain, user, puppet), "unsubscribe"
+        )
+        if isinstance(address, RoomAddress):
+            room = self._rooms.find(user, puppet)
+            if room is not None and room.kept:
+                self._rooms.unkeep(room)
+        elif isinstance(address, ContactAddress):
+            live = self._accounts.peek(user, address.network)
+            if live is not None:
+                live.watched.pop(address.contact, None)
+
+    def unsubscribed(self, user: str, puppet: str) -> None:
+        """A user no longer lets a puppet see their presence."""
+        known = self._known.get((user, puppet))
+        if known is not None and known.puppet_subscribed:
+            self._put(user, puppet, user_subscribed=known.user_subscribed, puppet_subscribed=False)
+
+    def probe(self, user: str, resource: str, puppet: str, address: Address | None) -> None:
+        """A user's server asks for a puppet's presence, for a resource that just came online."""
+        known = self._known.get((user, puppet))
+        if known is None or not known.user_subscribed:
+            self._ground.face.subscription(resource, puppet, "unsubscribed")
+            return
+        if isinstance(address, RoomAddress) and self._rooms.find(user, puppet) is None:
+            self._keep(user, address)
+        self._show(resource, user, puppet, address)
+
+    def available(self, user: str, resource: str, puppet: str, away: bool, text: str) -> None:
+        """A user's presence towards a puppet: after a restart of ours it is how we learn that they are there."""
+
+    def unavailable(self, user: str, resource: str, puppet: str) -> None:
+        """A resource went offline: it is in no room any more."""
+
+    def link_up(self) -> None:
+        """The XMPP server has forgotten what puppets showed: tell it again, and learn who is there."""
+        for (user, puppet), known in self._known.items():
+            if puppet == self._ground.domain and known.user_subscribed:
+                self._ground.face.puppet_presence(user, puppet, True)
+                self._ground.face.subscription(user, puppet, "probe")
+        for live in self._accounts.all():
+            if live.session is not None:
+                self.session_online(live)
+
+    def session_online(self, live: LiveAccount) -> None:
+        """A network is connected: it, and what can be seen on it, goes online in rosters."""
+        self._ground.face.puppet_presence(live.user, live.jid, True, text=live.name)
+        for room in live.rooms.values():
+            if room.kept and room.joined:
+                self._ground.face.puppet_presence(live.user, room.jid, True)
+
+    def session_offline(self, live: LiveAccount) -> None:
+        """A network is not connected any more."""
+        self._ground.face.puppet_presence(live.user, live.jid, False)
+
+    def shutdown(self) -> None:
+        """The gateway goes: so does its presence."""
+        for (user, puppet), known in self._known.items():
+            if known.user_subscribed and puppet == self._ground.domain:
+                self._ground.face.puppet_presence(user, puppet, False)
+
+    # -- below
+
+    def _keep(self, user: str, address: RoomAddress) -> None:
+        room = self._rooms.keep(user, address, user.partition("@")[0])
+        if not room.resources and not room.waiting:
+            self._ground.face.invitation(user, room.jid, room.jid, "", ())
+
+    def _show(self, to: str, user: str, puppet: str, address: Address | None) -> None:
+        self._ground.face.puppet_presence(to, puppet, self._online(user, puppet, address))
+
+    def _online(self, user: str, puppet: str, address: Address | None) -> bool:
+        if address is None:
+            return True
+        if isinstance(address, RoomAddress):
+            room = self._rooms.find(user, puppet)
+            return room is not None and room.joined
+        live = self._accounts.peek(user, address.network)
+        if live is None or live.session is None:
+            return False
+        if isinstance(address, NetworkAddress):
+            return True
+        live.watched.setdefault(address.contact, False)
+        self._accounts.refresh_watched(live)
+        return live.watched[address.contact]
+
+    def _put(self, user: str, puppet: str, user_subscribed: bool, puppet_subscribed: bool) -> None:
+        row = Subscription(self._ground.domain, user, puppet, user_subscribed, puppet_subscribed)
+        if self._known.get((user, puppet)) != row:
+            self._known[user, puppet] = row
+            self._tasks.start(self._ground.store.subscriptions.put(row), "subscription")
