@@ -256,9 +256,7 @@ class Iqs:
 
     # ---- requests that others make
 
-    def register(
-        self, kind: RequestType, tag: str, handler: Handler, deadline: float | None = None
-    ) -> None:
+    def register(self, kind: RequestType, tag: str, handler: Handler, deadline: float | None = None) -> None:
         """Let `handler` answer the requests whose payload is `tag` (`{namespace}name`), whoever they are to.
 
         It may take `deadline` seconds (else the default), then the sender hears remote-server-timeout.

@@ -1,0 +1,1 @@
+"""The wire layer: pure parts by properties, the stream against Prosody and a misbehaving raw server."""
