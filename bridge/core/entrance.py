@@ -1,13 +1,13 @@
-"""Getting accounts into rooms and out of them, and showing rooms to resources. Used by what the XMPP side asks
-(`rooms`) and by what the network says (`roomevents`)."""
+"""Getting accounts into rooms and out of them, and showing rooms to resources. Used by what the XMPP side
+asks (`rooms`) and by what the network says (`roomevents`)."""
 
 from __future__ import annotations
 
 from bridge.api import Command, JoinRoom, LeaveRoom, Outcome, Reason, Refused
-from bridge.core.accounts import Accounts
 from bridge.core.ground import Ground
 from bridge.core.jobs import Answer, CommandJob
 from bridge.core.live import LiveAccount
+from bridge.core.pool import SessionPool
 from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomregistry import RoomRegistry
@@ -24,10 +24,10 @@ class Entrance:
     """The door of all rooms of one gateway."""
 
     def __init__(
-        self, ground: Ground, accounts: Accounts, registry: RoomRegistry, archive: RoomArchive, tasks: Tasks
+        self, ground: Ground, pool: SessionPool, registry: RoomRegistry, archive: RoomArchive, tasks: Tasks
     ) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._registry = registry
         self._archive = archive
         self._tasks = tasks
@@ -37,7 +37,7 @@ class Entrance:
     def revive(self, live: LiveAccount, room: Room) -> None:
         """Get into a wanted room: connect if need be."""
         live.nick = live.nick or room.nick
-        self._accounts.ensure(live)
+        self._pool.ensure(live)
         if live.session is not None and room.state in (RoomState.OUT, RoomState.LOST):
             self.enter(room)
 
@@ -104,15 +104,16 @@ class Entrance:
         self._down_since = self._archive.new_id()
 
     def show_again(self, room: Room, resource: str) -> None:
-        """The XMPP server is back: show a resource the room as it is now, with what was said meanwhile. One that is
-        not there any more is found out by the error that comes back."""
+        """The XMPP server is back: show a resource the room as it is now, with what was said meanwhile. One
+        that is not there any more is found out by the error that comes back."""
         if room.joined:
             room.waiting[resource] = HistoryRequest(max_messages=RESUME_MESSAGES, since=self._down_since)
             room.resources.pop(resource, None)
             self.admit(room, resource)
 
     def refused(self, room: Room, reason: Reason, text: str) -> None:
-        """The account does not get in: tell who waits. A kept room stays wanted, and is tried at the next connect."""
+        """The account does not get in: tell who waits. A kept room stays wanted, and is tried at the next
+        connect."""
         room.state = RoomState.OUT
         waiting, room.waiting = list(room.waiting), {}
         for resource in [*waiting, *room.remembered]:
@@ -126,9 +127,9 @@ class Entrance:
         live = self._registry.live(room)
         was_in = room.state in (RoomState.JOINED, RoomState.JOINING)
         self._registry.remove(room)
-        self._accounts.refresh_watched(live)
+        self._pool.refresh_watched(live)
         if not live.wanted:
-            self._accounts.release(live, text)
+            self._pool.release(live, text)
         elif was_in and live.session is not None:
             self.push(room, LeaveRoom(room=room.address.room, text=text))
 
@@ -139,8 +140,8 @@ class Entrance:
         live = self._registry.live(room)
         self._registry.remove(room)
         if not live.wanted:
-            self._accounts.release(live, "")
+            self._pool.release(live, "")
 
     def push(self, room: Room, command: Command, answer: Answer | None = None) -> None:
         """Queue a command in the room's lane."""
-        self._accounts.push(self._registry.live(room), room.chat, CommandJob(command, answer))
+        self._pool.push(self._registry.live(room), room.chat, CommandJob(command, answer))

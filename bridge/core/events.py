@@ -32,12 +32,12 @@ from bridge.api import (
     RoomChat,
     TypingChanged,
 )
-from bridge.core.accounts import Accounts
 from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
 from bridge.core.host import DONE, Cursor
 from bridge.core.inbox import Inbox
 from bridge.core.live import LiveAccount
+from bridge.core.pool import SessionPool
 from bridge.core.room import RoomState
 from bridge.core.roomevents import RoomEvents, microseconds
 from bridge.core.roster import Roster
@@ -55,14 +55,14 @@ class Events:
     def __init__(
         self,
         ground: Ground,
-        accounts: Accounts,
+        pool: SessionPool,
         rooms: RoomEvents,
         entrance: Entrance,
         roster: Roster,
         inbox: Inbox,
     ) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._rooms = rooms
         self._entrance = entrance
         self._roster = roster
@@ -156,7 +156,7 @@ class Events:
     # -- events of the account itself
 
     def _connected(self, live: LiveAccount, event: Connected) -> None:
-        self._accounts.connected(live, event.name)
+        self._pool.connected(live, event.name)
 
     def _network_notice(self, live: LiveAccount, event: NetworkNotice) -> None:
         self._tell(live, event.text)

@@ -15,6 +15,7 @@ from bridge.core.inbox import Inbox
 from bridge.core.keeping import RoomKeeper
 from bridge.core.outbound import Outbound
 from bridge.core.outbox import Outbox
+from bridge.core.pool import SessionPool
 from bridge.core.ports import Face
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
@@ -42,21 +43,22 @@ class Gateway:
         self.settings = settings or CoreSettings()
         self._ground = ground = Ground(domain, backend, store, self.settings)
         self._tasks = tasks = Tasks()
-        self.accounts = accounts = Accounts(ground)
+        self._pool = pool = SessionPool(ground)
+        self.accounts = Accounts(ground, pool)
         self._archive = archive = RoomArchive(ground)
-        registry = RoomRegistry(ground, accounts)
-        self._entrance = entrance = Entrance(ground, accounts, registry, archive, tasks)
+        registry = RoomRegistry(ground, pool)
+        self._entrance = entrance = Entrance(ground, pool, registry, archive, tasks)
         self._keeper = keeper = RoomKeeper(ground, tasks)
-        self.rooms = Rooms(ground, accounts, registry, entrance, archive, keeper)
-        room_events = RoomEvents(ground, accounts, self.rooms, entrance, archive)
-        self.roster = Roster(ground, accounts, self.rooms, tasks)
+        self.rooms = Rooms(ground, pool, registry, entrance, archive, keeper)
+        room_events = RoomEvents(ground, pool, self.rooms, entrance, archive)
+        self.roster = Roster(ground, pool, self.rooms, tasks)
         self._inbox = Inbox(ground, tasks)
-        self._outbox = Outbox(ground, accounts, tasks)
-        self.outbound = Outbound(ground, accounts, self._outbox, room_events, archive)
+        self._outbox = Outbox(ground, pool, tasks)
+        self.outbound = Outbound(ground, pool, self._outbox, room_events, archive)
         self._registry = registry
-        self._events = Events(ground, accounts, room_events, entrance, self.roster, self._inbox)
-        accounts.sink = self._events.take
-        accounts.watcher = self._events
+        self._events = Events(ground, pool, room_events, entrance, self.roster, self._inbox)
+        pool.sink = self._events.take
+        pool.watcher = self._events
 
     @property
     def face(self) -> Face:
@@ -86,7 +88,7 @@ class Gateway:
     async def stop(self, reason: str) -> None:
         """Close every session in good order; at most about 3 s."""
         self.roster.shutdown()
-        await self.accounts.stop(reason)
+        await self._pool.stop(reason)
         await self._tasks.stop()
 
     def link_up(self) -> None:
@@ -107,7 +109,7 @@ class Gateway:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self.accounts.release_idle()
+            self._pool.release_idle()
             self.outbound.forget_idle()
             await self._prune()
 

@@ -1,4 +1,5 @@
-"""What all services of one gateway stand on: the domain, the backend, the store, the face, the admin's settings."""
+"""What all services of one gateway stand on: the domain, the backend, the store, the face, the admin's
+settings."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ from bridge.store.engine import Store
 class CoreSettings(msgspec.Struct, frozen=True):
     """The admin's settings for one gateway. Every quota has a limit.
 
-    `message_rate`/`message_burst` are messages per second and at once, per user; `lane_length` how many may wait
-    in one chat; `keep_archive`: room messages are kept, for `archive_days` (0: for good).
+    `message_rate`/`message_burst` are messages per second and at once, per user; `lane_length` how many may
+    wait in one chat; `keep_archive`: room messages are kept, for `archive_days` (0: for good).
     """
 
     allow_private_networks: bool = False
@@ -88,8 +89,8 @@ class Ground:
         self.salt = b""
 
     def occupant_id(self, room: Room, name: OccupantId) -> str:
-        """An id that tells nothing of who it is (XEP-0421 §3), and stays with an occupant while the name changes
-        where the network knows better than names."""
+        """An id that tells nothing of who it is (XEP-0421 §3), and stays with an occupant while the name
+        changes where the network knows better than names."""
         known = room.occupant_ids.get(name)
         if known is None:
             occupant = room.occupants.get(name)

@@ -1,4 +1,5 @@
-"""One serial lane per (account, chat): what a user says in one chat keeps its order, and no chat holds up another."""
+"""One serial lane per (account, chat): what a user says in one chat keeps its order, and no chat holds up
+another."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ from bridge.core.values import AccountStatus, SessionState
 class LiveAccount:
     """State only; the supervisor moves `state` and `session`, the room and message services the rest.
 
-    `nick` is the name to go by where none is registered; `hold`: the user asked to stay connected; `watched` has
-    the contacts in the user's roster and whether they were last seen online.
+    `nick` is the name to go by where none is registered; `hold`: the user asked to stay connected; `watched`
+    has the contacts in the user's roster and whether they were last seen online.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:

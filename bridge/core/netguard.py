@@ -1,4 +1,5 @@
-"""Which addresses a gateway may connect to: public ones, and private ones only where the admin allows them."""
+"""Which addresses a gateway may connect to: public ones, and private ones only where the admin allows
+them."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ RESOLVE_SECONDS = 20.0
 
 
 def is_private(host: str) -> bool:
-    """Whether an IP address literal belongs to this machine, a local network, or no host at all. IPv4 addresses
-    inside IPv6 ones (mapped, 6to4, NAT64) are judged by the IPv4 address."""
+    """Whether an IP address literal belongs to this machine, a local network, or no host at all. IPv4
+    addresses inside IPv6 ones (mapped, 6to4, NAT64) are judged by the IPv4 address."""
     address = ipaddress.ip_address(host.split("%", 1)[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
@@ -33,8 +34,8 @@ class NetworkGuard:
     async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
         """The addresses of `name` that may be connected to, in the resolver's order.
 
-        Raises `ConnectionLost`: NO_SUCH_NETWORK where the name does not exist, NETWORK_DOWN where only addresses
-        that may not be connected to are left or the resolver does not answer."""
+        Raises `ConnectionLost`: NO_SUCH_NETWORK where the name does not exist, NETWORK_DOWN where only
+        addresses that may not be connected to are left or the resolver does not answer."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):

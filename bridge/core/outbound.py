@@ -26,13 +26,13 @@ from bridge.api import (
     Support,
     Typing,
 )
-from bridge.core.accounts import Accounts
 from bridge.core.degrade import Quoted
 from bridge.core.ground import Ground
 from bridge.core.jobs import CommandJob
 from bridge.core.live import LiveAccount
 from bridge.core.outbox import Outbox, OutboxItem
 from bridge.core.pacing import TokenBucket
+from bridge.core.pool import SessionPool
 from bridge.core.room import Room
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
@@ -49,10 +49,10 @@ class Outbound:
     """XMPP -> network, for one gateway."""
 
     def __init__(
-        self, ground: Ground, accounts: Accounts, outbox: Outbox, events: RoomEvents, archive: RoomArchive
+        self, ground: Ground, pool: SessionPool, outbox: Outbox, events: RoomEvents, archive: RoomArchive
     ) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._outbox = outbox
         self._events = events
         self._archive = archive
@@ -72,8 +72,8 @@ class Outbound:
                 message.resource, room.jid, message.stanza_id, Reason.RATE_LIMITED, TOO_FAST, groupchat=True
             )
             return
-        live = self._accounts.live(room.user, room.address.network)
-        self._accounts.push(live, room.chat, SayJob(self._ground, self._events, self._archive, room, message))
+        live = self._pool.live(room.user, room.address.network)
+        self._pool.push(live, room.chat, SayJob(self._ground, self._events, self._archive, room, message))
 
     def to_contact(self, user: str, address: ContactAddress, message: Outgoing) -> None:
         """Say something to a contact. Kept until the network has answered."""
@@ -111,29 +111,29 @@ class Outbound:
 
     def room_command(self, room: Room, resource: str, stanza_id: str, text: str) -> None:
         """A command in the network's own words, meant for a room."""
-        live = self._accounts.live(room.user, room.address.network)
+        live = self._pool.live(room.user, room.address.network)
         self._run(live, resource, room.jid, stanza_id, RunCommand(text, room.address.room), groupchat=True)
 
     def typing(self, user: str, address: ContactAddress | RoomAddress, state: Typing) -> None:
         """The user is writing."""
-        live = self._accounts.peek(user, address.network)
+        live = self._pool.peek(user, address.network)
         chat = _chat(address)
         if live is not None and live.session and live.capabilities(chat).typing is Support.NATIVE:
-            self._accounts.push(live, chat, CommandJob(SetTyping(chat, state)))
+            self._pool.push(live, chat, CommandJob(SetTyping(chat, state)))
 
     def receipt(self, user: str, address: ContactAddress, stanza_id: str) -> None:
         """The user's client has received a contact's message."""
-        live = self._accounts.peek(user, address.network)
+        live = self._pool.peek(user, address.network)
         chat = _chat(address)
         if live is not None and live.session and live.capabilities(chat).receipt is Support.NATIVE:
-            self._accounts.push(live, chat, CommandJob(SendReceipt(chat, MessageId(stanza_id))))
+            self._pool.push(live, chat, CommandJob(SendReceipt(chat, MessageId(stanza_id))))
 
     def displayed(self, user: str, address: ContactAddress | RoomAddress, stanza_id: str) -> None:
         """The user has seen everything up to that message."""
-        live = self._accounts.peek(user, address.network)
+        live = self._pool.peek(user, address.network)
         chat = _chat(address)
         if live is not None and live.session and live.capabilities(chat).marker is Support.NATIVE:
-            self._accounts.push(live, chat, CommandJob(MarkDisplayed(chat, MessageId(stanza_id))))
+            self._pool.push(live, chat, CommandJob(MarkDisplayed(chat, MessageId(stanza_id))))
 
     def react(
         self,
@@ -158,7 +158,7 @@ class Outbound:
         room = live.rooms.get(address.room) if isinstance(address, RoomAddress) else None
         outgoing = Outgoing(resource=resource, stanza_id=stanza_id, content=NO_CONTENT, reply_to=target)
         job = ReactionJob(self._ground, self._events, self._archive, room, address, outgoing, command)
-        self._accounts.push(live, chat, job)
+        self._pool.push(live, chat, job)
 
     def retract(
         self, user: str, address: ContactAddress | RoomAddress, resource: str, stanza_id: str, target: str
@@ -177,7 +177,7 @@ class Outbound:
             if isinstance(outcome, Refused):
                 face.message_failed(resource, jid, stanza_id, outcome.reason, outcome.text, groupchat)
 
-        self._accounts.push(live, chat, CommandJob(RetractMessage(chat, MessageId(target)), answer))
+        self._pool.push(live, chat, CommandJob(RetractMessage(chat, MessageId(target)), answer))
 
     def forget_idle(self) -> None:
         """Drop the buckets that are full again. Called now and then."""
@@ -203,14 +203,14 @@ class Outbound:
                 face.message_failed(resource, jid, stanza_id, outcome.reason, outcome.text, groupchat)
 
         chat = RoomChat(command.room) if command.room is not None else DirectChat(NETWORK_LANE)
-        self._accounts.push(live, chat, CommandJob(command, answer))
+        self._pool.push(live, chat, CommandJob(command, answer))
         if live.session is None:
-            self._accounts.ensure(live)
+            self._pool.ensure(live)
 
     def _live(
         self, user: str, address: ContactAddress | RoomAddress | NetworkAddress, resource: str
     ) -> LiveAccount:
-        live = self._accounts.live(user, address.network)
+        live = self._pool.live(user, address.network)
         if not live.nick:
             live.nick = user.partition("@")[0]
         return live
@@ -220,7 +220,7 @@ class Outbound:
         if not any(fnmatch.fnmatchcase(user, pattern) for pattern in settings.allowed_users):
             return Refused(Reason.FORBIDDEN, "This gateway is not open to you.")
         needs = settings.registration_required or self._ground.info.registration_required
-        if needs and not self._accounts.is_registered(user):
+        if needs and not self._pool.is_registered(user):
             return Refused(Reason.REGISTRATION_REQUIRED, "Register with this gateway first.")
         if self._too_fast(user):
             return Refused(Reason.RATE_LIMITED, TOO_FAST)

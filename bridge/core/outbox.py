@@ -1,4 +1,5 @@
-"""Direct messages from users to networks: stored first, attempted in order, settled by the network's answer."""
+"""Direct messages from users to networks: stored first, attempted in order, settled by the network's
+answer."""
 
 from __future__ import annotations
 
@@ -21,10 +22,10 @@ from bridge.api import (
     Session,
     Unknown,
 )
-from bridge.core.accounts import Accounts
 from bridge.core.degrade import Dropped, Quoted, degrade
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+from bridge.core.pool import SessionPool
 from bridge.core.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -50,9 +51,9 @@ CRASHED = "The gateway was interrupted while sending this; it may or may not hav
 class Outbox:
     """The outbox of one gateway."""
 
-    def __init__(self, ground: Ground, accounts: Accounts, tasks: Tasks) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool, tasks: Tasks) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._tasks = tasks
         self._rows = ground.store.outbox
 
@@ -75,10 +76,11 @@ class Outbox:
             self._push(live, row, item)
 
     async def resume(self) -> None:
-        """At start: go on with what was not settled; an attempt that was interrupted is of unknown outcome."""
+        """At start: go on with what was not settled; an attempt that was interrupted is of unknown
+        outcome."""
         for row in await self._rows.pending(self._ground.domain):
             item = _decode(row.payload)
-            live = self._accounts.live(item.user, item.address.network)
+            live = self._pool.live(item.user, item.address.network)
             job = DirectJob(self._ground, row.id, item)
             if row.trying and not self._ground.info.resend_unknown:
                 job.conclude(Unknown(CRASHED))
@@ -86,9 +88,9 @@ class Outbox:
                 self._push(live, row.id, item)
 
     def _push(self, live: LiveAccount, row: int, item: OutboxItem) -> None:
-        self._accounts.push(live, DirectChat(item.address.contact), DirectJob(self._ground, row, item))
+        self._pool.push(live, DirectChat(item.address.contact), DirectJob(self._ground, row, item))
         if live.session is None:
-            self._accounts.ensure(live)
+            self._pool.ensure(live)
 
 
 class DirectJob:

@@ -1,7 +1,7 @@
 """What the core asks of the XMPP side, as a protocol that the face implements.
 
-The methods are synchronous: they render and hand the bytes to the link, whose back-pressure shows in `congested`.
-While the link is down they do nothing (what must not be lost waits in the store)."""
+The methods are synchronous: they render and hand the bytes to the link, whose back-pressure shows in
+`congested`. While the link is down they do nothing (what must not be lost waits in the store)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Face(Protocol):
     def room_left(
         self, room: Room, resources: Iterable[str], how: Departure, actor: str, text: str, remaining: int = 0
     ) -> None:
-        """These resources are out. `room.me` is still the name it had; `remaining` of the user's are still in."""
+        """These resources are out. `room.me` is still the name it had; `remaining` of the user's are still
+        in."""
 
     def occupant_joined(self, room: Room, occupant: Occupant) -> None:
         """Somebody came."""
@@ -67,7 +68,8 @@ class Face(Protocol):
         """A change of nick failed (XEP-0045 §7.6)."""
 
     def invitation(self, user: str, room: str, by: str, reason: str, resources: Iterable[str]) -> None:
-        """A mediated invitation into a room (XEP-0045 §7.8.2), to these resources, or the bare JID if none."""
+        """A mediated invitation into a room (XEP-0045 §7.8.2), to these resources, or the bare JID if
+        none."""
 
     # -- direct chats and the network itself
 

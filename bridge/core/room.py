@@ -23,8 +23,8 @@ class RoomState(enum.Enum):
 class Room:
     """A room of an account.
 
-    `resources` are the user's full JIDs that are in it, in order of joining; `waiting` those that asked and are
-    not in yet. `kept`: the account stays in it while no resource is there. `view` is the face's to use.
+    `resources` are the user's full JIDs that are in it, in order of joining; `waiting` those that asked and
+    are not in yet. `kept`: the account stays in it while no resource is there. `view` is the face's to use.
     """
 
     __slots__ = (

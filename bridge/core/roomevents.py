@@ -28,10 +28,10 @@ from bridge.api import (
     SubjectChanged,
     TypingChanged,
 )
-from bridge.core.accounts import Accounts
 from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+from bridge.core.pool import SessionPool
 from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.rooms import Rooms
@@ -52,10 +52,10 @@ class RoomEvents:
     """Takes the room events of all accounts of one gateway."""
 
     def __init__(
-        self, ground: Ground, accounts: Accounts, rooms: Rooms, entrance: Entrance, archive: RoomArchive
+        self, ground: Ground, pool: SessionPool, rooms: Rooms, entrance: Entrance, archive: RoomArchive
     ) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._rooms = rooms
         self._entrance = entrance
         self._archive = archive
@@ -99,7 +99,8 @@ class RoomEvents:
             self._ground.face.room_message(room, message)
 
     def corrected(self, live: LiveAccount, event: MessageCorrected, room_id: RoomId) -> None:
-        """Somebody corrected what they said; shown as a new message, since the network's id says nothing to clients."""
+        """Somebody corrected what they said; shown as a new message, since the network's id says nothing to
+        clients."""
         received = MessageReceived(chat=event.chat, sender=event.sender, id=event.id, content=event.content)
         self.message(live, received, room_id)
 
@@ -121,7 +122,7 @@ class RoomEvents:
         self._lost_at.pop(room, None)
         for resource in [*room.waiting, *room.remembered]:
             self._entrance.admit(room, resource)
-        self._accounts.refresh_watched(live)
+        self._pool.refresh_watched(live)
         self._ground.face.puppet_presence(room.user, room.jid, True) if room.kept else None
 
     def _refused(self, live: LiveAccount, event: RoomRefused) -> None:
@@ -143,7 +144,7 @@ class RoomEvents:
         self._abandon(live, room, "You are no longer in this room.")
         if room.kept:
             self._ground.face.puppet_presence(room.user, room.jid, False)
-        self._accounts.refresh_watched(live)
+        self._pool.refresh_watched(live)
         self._entrance.drop_if_unwanted(room)
 
     def session_lost(self, live: LiveAccount, text: str) -> None:
@@ -164,7 +165,7 @@ class RoomEvents:
                 room.state = RoomState.LOST if room in self._lost_at else RoomState.OUT
             if room.remembered and now - self._lost_at.get(room, now) > LOST_SECONDS:
                 room.remembered = {}
-        self._accounts.refresh_watched(live)
+        self._pool.refresh_watched(live)
 
     def session_closed(self, live: LiveAccount, text: str) -> None:
         """The session was closed on purpose: everybody is out."""
@@ -179,7 +180,7 @@ class RoomEvents:
             room.gone(RoomState.OUT)
             if not room.wanted:
                 self._entrance.drop_if_unwanted(room)
-        self._accounts.refresh_watched(live)
+        self._pool.refresh_watched(live)
 
     def _abandon(self, live: LiveAccount, room: Room, text: str) -> None:
         lane = live.lanes.get(room.chat)
@@ -227,7 +228,7 @@ class RoomEvents:
 
     def _seen(self, live: LiveAccount, occupant: Occupant) -> None:
         if live.watched and occupant.contact in live.watched:
-            self._accounts.refresh_watched(live)
+            self._pool.refresh_watched(live)
 
     # -- the room
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bridge.api import RoomAddress
-from bridge.core.accounts import Accounts
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+from bridge.core.pool import SessionPool
 from bridge.core.room import Room
 
 
 class RoomRegistry:
     """All rooms of one gateway's users. A room exists while somebody wants it."""
 
-    def __init__(self, ground: Ground, accounts: Accounts) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._by_jid: dict[tuple[str, str], Room] = {}
         self._of_user: dict[str, dict[str, Room]] = {}
 
@@ -34,7 +34,7 @@ class RoomRegistry:
 
     def live(self, room: Room) -> LiveAccount:
         """The account that a room belongs to."""
-        return self._accounts.live(room.user, room.address.network)
+        return self._pool.live(room.user, room.address.network)
 
     def open(self, live: LiveAccount, address: RoomAddress) -> Room:
         """The room, made if it does not exist."""

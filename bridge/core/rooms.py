@@ -24,11 +24,11 @@ from bridge.api import (
     SetRank,
     SetSubject,
 )
-from bridge.core.accounts import Accounts
 from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
 from bridge.core.keeping import RoomKeeper
 from bridge.core.live import LiveAccount
+from bridge.core.pool import SessionPool
 from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomregistry import RoomRegistry
@@ -36,19 +36,20 @@ from bridge.core.values import ArchivePage, ArchiveQuery, HistoryRequest, Sessio
 
 
 class Rooms:
-    """What may be done with the rooms of one gateway's users. `find(user, room_jid)` and `of(user)` look them up."""
+    """What may be done with the rooms of one gateway's users. `find(user, room_jid)` and `of(user)` look them
+    up."""
 
     def __init__(
         self,
         ground: Ground,
-        accounts: Accounts,
+        pool: SessionPool,
         registry: RoomRegistry,
         entrance: Entrance,
         archive: RoomArchive,
         keeper: RoomKeeper,
     ) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._registry = registry
         self._entrance = entrance
         self._archive = archive
@@ -68,7 +69,7 @@ class Rooms:
         history: HistoryRequest,
     ) -> None:
         """A resource wants to be in a room. Answered by `Face.room_entered` or `Face.room_refused`."""
-        live = self._accounts.live(user, address.network)
+        live = self._pool.live(user, address.network)
         room = self._registry.open(live, address)
         refused = self._refusal(live, room)
         if refused is not None:
@@ -82,13 +83,13 @@ class Rooms:
         room.nick, room.password = nick, password or room.password
         if not live.nick or live.state is SessionState.IDLE:
             live.nick = nick
-        self._accounts.ensure(live)
+        self._pool.ensure(live)
         if live.session is not None and room.state is not RoomState.JOINING:
             self._entrance.enter(room)
 
     def keep(self, user: str, address: RoomAddress, nick: str) -> Room:
         """Stay in a room whether or not a resource is in it, from now on and over restarts."""
-        live = self._accounts.live(user, address.network)
+        live = self._pool.live(user, address.network)
         room = self._registry.open(live, address)
         if not room.kept:
             room.kept = True
@@ -113,7 +114,7 @@ class Rooms:
 
     def restore(self, user: str, address: RoomAddress, nick: str, password: str) -> None:
         """A room that was kept before this start."""
-        live = self._accounts.live(user, address.network)
+        live = self._pool.live(user, address.network)
         room = self._registry.open(live, address)
         room.kept, room.nick, room.password = True, nick, password
         self._entrance.revive(live, room)
@@ -209,10 +210,10 @@ class Rooms:
         settings = self._ground.settings
         if not any(fnmatch.fnmatchcase(live.user, pattern) for pattern in settings.allowed_users):
             return Refused(Reason.FORBIDDEN, "This gateway is not open to you.")
-        if settings.registration_required and not self._accounts.is_registered(live.user):
+        if settings.registration_required and not self._pool.is_registered(live.user):
             return Refused(Reason.REGISTRATION_REQUIRED, "Register with this gateway first.")
         if len(self._registry.of(live.user)) > settings.rooms_per_user:
             return Refused(Reason.RATE_LIMITED, f"You may be in {settings.rooms_per_user} rooms at once.")
-        if self._accounts.too_many(live):
+        if self._pool.too_many(live):
             return Refused(Reason.RATE_LIMITED, f"You may use {settings.networks_per_user} networks at once.")
         return None

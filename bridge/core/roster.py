@@ -1,16 +1,16 @@
 """Presence subscriptions between users and puppets, and the presence that puppets show.
 
-A room may be in a roster like any contact: it is then kept while it is there, and shown online while the account is
-in it. What is known survives restarts."""
+A room may be in a roster like any contact: it is then kept while it is there, and shown online while the
+account is in it. What is known survives restarts."""
 
 from __future__ import annotations
 
 import logging
 
 from bridge.api import Address, ContactAddress, NetworkAddress, RoomAddress
-from bridge.core.accounts import Accounts
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+from bridge.core.pool import SessionPool
 from bridge.core.rooms import Rooms
 from bridge.core.tasks import Tasks
 from bridge.store.subscriptions import Subscription
@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 class Roster:
     """The subscriptions of one gateway. The gateway itself is the puppet with the domain as its JID."""
 
-    def __init__(self, ground: Ground, accounts: Accounts, rooms: Rooms, tasks: Tasks) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool, rooms: Rooms, tasks: Tasks) -> None:
         self._ground = ground
-        self._accounts = accounts
+        self._pool = pool
         self._rooms = rooms
         self._tasks = tasks
         self._known: dict[tuple[str, str], Subscription] = {}
@@ -47,9 +47,9 @@ class Roster:
             user, puppet, user_subscribed=True, puppet_subscribed=bool(known and known.puppet_subscribed)
         )
         if isinstance(address, ContactAddress):
-            live = self._accounts.live(user, address.network)
+            live = self._pool.live(user, address.network)
             live.watched.setdefault(address.contact, False)
-            self._accounts.refresh_watched(live)
+            self._pool.refresh_watched(live)
 
     def subscribed(self, user: str, puppet: str) -> None:
         """A user lets a puppet see their presence."""
@@ -73,7 +73,7 @@ class Roster:
             if room is not None and room.kept:
                 self._rooms.unkeep(room)
         elif isinstance(address, ContactAddress):
-            live = self._accounts.peek(user, address.network)
+            live = self._pool.peek(user, address.network)
             if live is not None:
                 live.watched.pop(address.contact, None)
 
@@ -94,7 +94,8 @@ class Roster:
         self._show(resource, user, puppet, address)
 
     def available(self, user: str, resource: str, puppet: str, away: bool, text: str) -> None:
-        """A user's presence towards a puppet: after a restart of ours it is how we learn that they are there."""
+        """A user's presence towards a puppet: after a restart of ours it is how we learn that they are
+        there."""
 
     def unavailable(self, user: str, resource: str, puppet: str) -> None:
         """A resource went offline: it is in no room any more."""
@@ -105,7 +106,7 @@ class Roster:
             if puppet == self._ground.domain and known.user_subscribed:
                 self._ground.face.puppet_presence(user, puppet, True)
                 self._ground.face.subscription(user, puppet, "probe")
-        for live in self._accounts.all():
+        for live in self._pool.all():
             if live.session is not None:
                 self.session_online(live)
 
@@ -142,13 +143,13 @@ class Roster:
         if isinstance(address, RoomAddress):
             room = self._rooms.find(user, puppet)
             return room is not None and room.joined
-        live = self._accounts.peek(user, address.network)
+        live = self._pool.peek(user, address.network)
         if live is None or live.session is None:
             return False
         if isinstance(address, NetworkAddress):
             return True
         live.watched.setdefault(address.contact, False)
-        self._accounts.refresh_watched(live)
+        self._pool.refresh_watched(live)
         return live.watched[address.contact]
 
     def _put(self, user: str, puppet: str, user_subscribed: bool, puppet_subscribed: bool) -> None:

@@ -39,8 +39,8 @@ class Watcher(Protocol):
 
 
 class Supervisor:
-    """Drives one `LiveAccount`. `open_session` makes a session (and its host); `turn` admits so many accounts at
-    once to connecting, so that a restart does not look like an attack."""
+    """Drives one `LiveAccount`. `open_session` makes a session (and its host); `turn` admits so many accounts
+    at once to connecting, so that a restart does not look like an attack."""
 
     def __init__(
         self,
@@ -148,7 +148,8 @@ class Supervisor:
                 self._closing = None
 
     async def _run(self, session: Session) -> None:
-        """`session.run()` in a task of its own, so that a session that does not close in time can be cut off."""
+        """`session.run()` in a task of its own, so that a session that does not close in time can be cut
+        off."""
         self._running = asyncio.get_running_loop().create_task(session.run())
         try:
             await asyncio.wait({self._running})

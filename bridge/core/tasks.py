@@ -1,4 +1,5 @@
-"""Tasks that nobody awaits: held so that they are not collected, logged when they fail, ended with the gateway."""
+"""Tasks that nobody awaits: held so that they are not collected, logged when they fail, ended with the
+gateway."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The values that core and face exchange. JIDs are plain strings here; `user` is always a bare JID, `resource` a
-full one, and times are microseconds since 1970 (UTC)."""
+"""The values that core and face exchange. JIDs are plain strings here; `user` is always a bare JID,
+`resource` a full one, and times are microseconds since 1970 (UTC)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bridge.api import Content, OccupantId
 class RoomMessage(msgspec.Struct, frozen=True):
     """A message in a room as its occupants see it and as the archive keeps it.
 
-    `archive_id` is the room's stanza-id (XEP-0359) and, being time-ordered, tells when it was said. `stanza_id`
-    is the `id` attribute, `origin_id` the sender's own (empty: none). `reply_to` is the archive id of the
-    message answered, by `reply_name`. `foreign_ids` are (by, id) pairs of stanza-ids that came with it.
-    `replaces` is the stanza_id of the sender's message that this one corrects.
+    `archive_id` is the room's stanza-id (XEP-0359) and, being time-ordered, tells when it was said.
+    `stanza_id` is the `id` attribute, `origin_id` the sender's own (empty: none). `reply_to` is the archive
+    id of the message answered, by `reply_name`. `foreign_ids` are (by, id) pairs of stanza-ids that came with
+    it. `replaces` is the stanza_id of the sender's message that this one corrects.
     """
 
     archive_id: int
@@ -55,8 +55,8 @@ class HistoryRequest(msgspec.Struct, frozen=True):
 class Outgoing(msgspec.Struct, frozen=True):
     """A message that a user's client sent, before anything is known of where it goes.
 
-    `stanza_id` is its `id`; `reply_to` the id that it answers (in a room: an archive id), `reply_name` the name
-    of whom it answers; `replaces` the stanza_id of the own message that it corrects."""
+    `stanza_id` is its `id`; `reply_to` the id that it answers (in a room: an archive id), `reply_name` the
+    name of whom it answers; `replaces` the stanza_id of the own message that it corrects."""
 
     resource: str
     stanza_id: str
@@ -117,7 +117,8 @@ class ArchivePage(msgspec.Struct, frozen=True):
 
 
 class ArchiveItemMissing(Exception):
-    """An `after`, `before` or `ids` names a message that is not in the archive (XEP-0059 §2.2 item-not-found)."""
+    """An `after`, `before` or `ids` names a message that is not in the archive (XEP-0059 §2.2
+    item-not-found)."""
 
 
 class Registered(msgspec.Struct, frozen=True):
