@@ -1,7 +1,7 @@
 """The backend contract: everything that an adapter may import from the bridge, and all it needs.
 
-Read in this order: `ids`, `content`, `events` (network -> bridge), `commands` (bridge -> network), `outcomes`,
-`capabilities`, `registration`, `backend`.
+Read in this order: `ids`, `content`, `events` (network -> bridge), `commands` (bridge -> network),
+`outcomes`, `capabilities`, `registration`, `backend`.
 """
 
 from bridge.api.backend import (

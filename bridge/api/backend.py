@@ -1,7 +1,7 @@
 """The contract between the bridge and an adapter for one kind of network.
 
-An adapter implements `Backend` (one per gateway domain) and `Session` (one per account) and is given a `Host`.
-Everything runs on one event loop: nothing here may block it."""
+An adapter implements `Backend` (one per gateway domain) and `Session` (one per account) and is given a
+`Host`. Everything runs on one event loop: nothing here may block it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class BackendInfo(msgspec.Struct, frozen=True):
 
     `type` is the gateway type of the XMPP registrar (`irc`, `smtp`, `sms`); `title` is how it is called in
     prose. `category` is `gateway`, or `conference` for networks that are mostly rooms.
-    `on_demand`: a session lives while a room or a chat needs it; else it lives while the account is registered.
-    `registration_required` is what the admin decided or the network needs. `resend_unknown`: a message with an
-    `Unknown` outcome may be sent again (the network drops doubles by `SendMessage.key`).
+    `on_demand`: a session lives while a room or a chat needs it; else it lives while the account is
+    registered. `registration_required` is what the admin decided or the network needs. `resend_unknown`: a
+    message with an `Unknown` outcome may be sent again (the network drops doubles by `SendMessage.key`).
     `contact_prompt` is the question of jabber:iq:gateway (XEP-0100 §6.3): what to type to add a contact.
     """
 
@@ -46,8 +46,9 @@ class BackendInfo(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """One user on one network. `user` is the bare JID, for display only. `settings` and `secrets` are what was
-    registered (field name -> value), empty where the user never registered; `nick` is a name to fall back on."""
+    """One user on one network. `user` is the bare JID, for display only. `settings` and `secrets` are what
+    was registered (field name -> value), empty where the user never registered; `nick` is a name to fall back
+    on."""
 
     id: AccountId
     user: str
@@ -87,8 +88,8 @@ class Host(Protocol):
         """Tell the bridge what happened. Never blocks, keeps order, and raises nothing for the event's sake.
 
         The awaitable completes once the event is stored (at once for kinds that are not kept). A backend that
-        owes its network an acknowledgement awaits it before it acknowledges; others may ignore it. `cursor` is
-        (name, value), saved in the same transaction: the place in the network's history to go on from.
+        owes its network an acknowledgement awaits it before it acknowledges; others may ignore it. `cursor`
+        is (name, value), saved in the same transaction: the place in the network's history to go on from.
         """
 
     @property
@@ -116,7 +117,8 @@ class Host(Protocol):
 
 
 class Session(Protocol):
-    """One account's link to its network. Made by `Backend.open`; used once: after `run` ends, another is made."""
+    """One account's link to its network. Made by `Backend.open`; used once: after `run` ends, another is
+    made."""
 
     async def run(self) -> None:
         """Connect, emit `Connected`, then work until the link ends.
@@ -150,14 +152,15 @@ class Backend(Protocol):
         """What it is. Constant."""
 
     def parse_address(self, local: str) -> Address:
-        """What a JID's local part stands for. Pure and cheap. `local` is unescaped (XEP-0106) and lower-cased.
-        Raises `BadAddress` with a text for the user."""
+        """What a JID's local part stands for. Pure and cheap. `local` is unescaped (XEP-0106) and
+        lower-cased. Raises `BadAddress` with a text for the user."""
 
     def format_address(self, address: Address) -> str:
         """The local part (unescaped) for an address; the inverse of `parse_address`."""
 
     def contact_from_prompt(self, text: str) -> Address:
-        """The contact or room that a user means who typed this into the gateway's prompt. Raises `BadAddress`."""
+        """The contact or room that a user means who typed this into the gateway's prompt. Raises
+        `BadAddress`."""
 
     def display_name(self, address: Address) -> str:
         """How to call it in rosters and service discovery."""
@@ -177,8 +180,8 @@ class BackendFactory(Protocol):
     """What an entry point of the group `bridge.backends` names: a module or object with these two."""
 
     Options: type[Any]
-    """A `msgspec.Struct` with the backend's own options (`[gateway."...".options]` in the config); every field
-    has a default or is required, and the docstring is shown by `xmpp-bridge check`."""
+    """A `msgspec.Struct` with the backend's own options (`[gateway."...".options]` in the config); every
+    field has a default or is required, and the docstring is shown by `xmpp-bridge check`."""
 
     def create(self, options: Any) -> Backend:
         """The backend for one gateway domain. Raises `ValueError` with a text that names the option."""

@@ -1,4 +1,5 @@
-"""What a chat can carry, as data. Service discovery, fallbacks and refusals are all read from the same value."""
+"""What a chat can carry, as data. Service discovery, fallbacks and refusals are all read from the same
+value."""
 
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ class Capabilities(msgspec.Struct, frozen=True):
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How fast the core hands messages of one chat to a session: `burst` at once, then `per_second`; 0: as fast
-    as `Session.execute` returns."""
+    """How fast the core hands messages of one chat to a session: `burst` at once, then `per_second`; 0: as
+    fast as `Session.execute` returns."""
 
     burst: int = 0
     per_second: float = 0.0

@@ -11,8 +11,8 @@ from bridge.api.ids import Chat, ContactId, MessageId, OccupantId, RoomId, Threa
 
 
 class JoinRoom(msgspec.Struct, frozen=True, tag=True):
-    """Enter a room. `Sent` says that it was asked for; `RoomJoined` or `RoomRefused` follow. `name` is the room
-    as the user wrote it, `nick` the wished name."""
+    """Enter a room. `Sent` says that it was asked for; `RoomJoined` or `RoomRefused` follow. `name` is the
+    room as the user wrote it, `nick` the wished name."""
 
     room: RoomId
     nick: str
@@ -34,8 +34,8 @@ class ChangeNick(msgspec.Struct, frozen=True, tag=True):
 
 
 class SendMessage(msgspec.Struct, frozen=True, tag=True):
-    """Say something. `key` is unique for this message and stays the same when it is tried again: a network that
-    knows client ids uses it against doubles. `reply_to` is the network's id of the message answered."""
+    """Say something. `key` is unique for this message and stays the same when it is tried again: a network
+    that knows client ids uses it against doubles. `reply_to` is the network's id of the message answered."""
 
     chat: Chat
     key: str

@@ -1,5 +1,5 @@
-"""What a network tells the bridge. Closed, frozen, printable values without callbacks: they can be stored as they
-are. A session makes them and hands them to `Host.emit`."""
+"""What a network tells the bridge. Closed, frozen, printable values without callbacks: they can be stored as
+they are. A session makes them and hands them to `Host.emit`."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ class NameChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 class MessageReceived(msgspec.Struct, frozen=True, tag=True):
-    """A message. In a room `sender` is an occupant; in a direct chat it is empty (the chat names the contact).
+    """A message. In a room `sender` is an occupant; in a direct chat it is empty (the chat names the
+    contact).
 
     `own`: this account said it, from another client or as an echo. `sent_at`: when, if it was not just now.
     """
@@ -170,8 +171,8 @@ class ContactRenamed(msgspec.Struct, frozen=True, tag=True):
 
 
 class RoomJoined(msgspec.Struct, frozen=True, tag=True):
-    """The account is in the room. `occupants` are all of them, `me` among them. `display` is the room's name as
-    its network spells it."""
+    """The account is in the room. `occupants` are all of them, `me` among them. `display` is the room's name
+    as its network spells it."""
 
     room: RoomId
     me: OccupantId

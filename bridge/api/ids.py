@@ -1,4 +1,5 @@
-"""Opaque identifiers. Only the backend that made one may look inside it; everybody else compares and stores it."""
+"""Opaque identifiers. Only the backend that made one may look inside it; everybody else compares and stores
+it."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ RoomId = NewType("RoomId", str)
 """A room, folded the way its network compares names; unique within the network."""
 
 OccupantId = NewType("OccupantId", str)
-"""The name that an occupant shows in one room. It may change (`OccupantRenamed`) and be used again by others."""
+"""The name that an occupant shows in one room. It may change (`OccupantRenamed`) and be used again by
+others."""
 
 MessageId = NewType("MessageId", str)
 """The network's own id of a message (Message-ID, IRC msgid, carrier id); unique within the account.

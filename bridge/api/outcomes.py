@@ -1,7 +1,7 @@
 """How a command ended, and how a session breaks.
 
-Outcomes are values: the network was there and said yes, not now, or no. Exceptions are for a broken session and for
-bugs; the core's supervisor takes them.
+Outcomes are values: the network was there and said yes, not now, or no. Exceptions are for a broken session
+and for bugs; the core's supervisor takes them.
 
     BackendError
     ├── AuthFailed        the network does not take the credentials: the user must act, no retry
@@ -22,7 +22,8 @@ from bridge.api.ids import MessageId
 
 
 class Reason(enum.Enum):
-    """Why something was refused, in the gateway's words. One table in the XMPP face maps them to stanza errors."""
+    """Why something was refused, in the gateway's words. One table in the XMPP face maps them to stanza
+    errors."""
 
     BAD_REQUEST = "bad-request"
     CONFLICT = "conflict"
@@ -46,7 +47,8 @@ class Reason(enum.Enum):
 
 
 class SentPart(msgspec.Struct, frozen=True):
-    """One message as the network got it, where it is not exactly what was asked for (a long text in parts)."""
+    """One message as the network got it, where it is not exactly what was asked for (a long text in
+    parts)."""
 
     id: MessageId
     content: Content
@@ -90,7 +92,8 @@ class AuthFailed(BackendError):
 
 
 class ConnectionLost(BackendError):
-    """The link is gone or could not be made. `reason` tells a name that does not exist from a refused port."""
+    """The link is gone or could not be made. `reason` tells a name that does not exist from a refused
+    port."""
 
     def __init__(self, text: str, reason: Reason = Reason.NETWORK_DOWN) -> None:
         super().__init__(text)

@@ -1,5 +1,5 @@
-"""What a backend asks of a user who registers: one form, shown as XEP-0077 fields, as a data form, as an ad-hoc
-command and as a chat dialogue alike."""
+"""What a backend asks of a user who registers: one form, shown as XEP-0077 fields, as a data form, as an
+ad-hoc command and as a chat dialogue alike."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class FieldKind(enum.Enum):
 
 class Field(msgspec.Struct, frozen=True):
     """One entry of a form. `name` uses XEP-0077 §14.1's names where one fits (`nick`, `username`, `password`,
-    `email`, ...). `choices` are (value, label) pairs for CHOICE. FLAG values are `"true"`/`"false"`, LINES are
-    separated by `\\n`."""
+    `email`, ...). `choices` are (value, label) pairs for CHOICE. FLAG values are `"true"`/`"false"`, LINES
+    are separated by `\\n`."""
 
     name: str
     label: str
