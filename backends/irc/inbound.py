@@ -1,0 +1,64 @@
+"""Knows which part takes a line: messages by the short way, everything else by name."""
+
+from __future__ import annotations
+
+from backends.irc.link import Link
+from backends.irc.numerics import name_of
+from backends.irc.parser import Line, parse_line, parse_tags
+from backends.irc.rooms_in import RoomLines
+from backends.irc.server_in import ServerLines
+from backends.irc.talk_in import TalkLines
+
+
+class Inbound:
+    """Takes lines once the connection is registered."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._waiters = link.waiters
+        self._talk = TalkLines(link)
+        self._server = ServerLines(link, self._talk.forget_chats)
+        rooms = RoomLines(link, self._server.relay)
+        self._said = self._talk.said
+        self._handlers = {
+            **self._server.handlers(),
+            **rooms.handlers(),
+            "privmsg": self._message,
+            "notice": self._talk.notice,
+            "invite": self._talk.invited,
+            "batch": self._talk.batch,
+        }
+
+    def receive(self, text: str) -> None:
+        """One line. Only a message in its usual form goes the short way: `:who PRIVMSG target :text`."""
+        tags = None
+        line = text
+        if line[0] == "@":
+            raw, _, line = line.partition(" ")
+            if " PRIVMSG " in line:
+                tags = parse_tags(raw[1:])
+        source, _, rest = line.partition(" ")
+        if rest[:8] == "PRIVMSG " and source[0] == ":":
+            target, colon, said = rest[8:].partition(" :")
+            if colon and target and " " not in target:
+                self._said(source[1:], target, said, tags)
+                return
+        parsed = parse_line(text)
+        if parsed is not None:
+            self.take(parsed)
+
+    def take(self, line: Line) -> None:
+        """One parsed line: to the commands that wait, and to its part."""
+        name = name_of(line.command)
+        claimed = self._waiters.offer(name, line)
+        handler = self._handlers.get(name)
+        if handler is not None:
+            handler(line)
+        elif not claimed:
+            self._server.relay(line)
+        if name in ("join", "part", "kick"):
+            self._talk.forget_chats()
+
+    def _message(self, line: Line) -> None:
+        if line.param(0):
+            self._talk.said(line.source, line.params[0], line.param(1), line.tags or None)

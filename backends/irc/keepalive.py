@@ -1,0 +1,48 @@
+"""Knows how a dead connection is noticed, and how a nick that was taken is got back."""
+
+from __future__ import annotations
+
+import asyncio
+
+from backends.irc.link import Link
+from backends.irc.parser import Line, build
+from bridge.api import ConnectionLost
+
+_NICK_AGAIN = 60.0
+"""Seconds between attempts to get the wished nick, where nobody is seen to give it up."""
+
+
+async def watch(link: Link) -> None:
+    """Ask the server for a sign of life now and then. Raises `ConnectionLost` when none comes."""
+    count = 0
+    while True:
+        await asyncio.sleep(link.options.ping_interval)
+        count += 1
+        token = f"alive-{count}"
+
+        def answered(name: str, line: Line, token: str = token) -> bool | None:
+            return True if name == "pong" and token in line.params else None
+
+        with link.waiters.expecting(answered) as waiting:
+            link.outbox.write(f"PING :{token}")
+            alive = await waiting.get(link.options.ping_timeout)
+        # While we do not read, for the bridge's sake, no answer can be seen.
+        if not alive and not link.host.congested:
+            raise ConnectionLost("The server does not answer any more (ping timeout)")
+
+
+async def regain_nick(link: Link) -> None:
+    """Ask for the wished nick again: when its holder goes or is renamed, and every minute."""
+
+    def freed(name: str, line: Line) -> bool | None:
+        holder = name in ("quit", "nick") and not link.is_me(line.nick)
+        return (
+            True if holder and link.isupport.fold(line.nick) == link.isupport.fold(link.wanted_nick) else None
+        )
+
+    while not link.is_me(link.wanted_nick):
+        with link.waiters.expecting(freed) as waiting:
+            await waiting.get(_NICK_AGAIN)
+        if not link.is_me(link.wanted_nick):
+            link.regaining = True
+            link.outbox.post(build("NICK", link.wanted_nick))

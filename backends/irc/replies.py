@@ -1,0 +1,82 @@
+"""Knows how a command waits for what the server says to it: a match on the lines that come in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from backends.irc.numerics import REFUSALS, is_error
+from backends.irc.parser import Line
+from bridge.api import Reason, Refused
+
+T = TypeVar("T")
+Match = Callable[[str, Line], T]
+"""Given a line and its name (`nosuchnick`, `mode`), the result if that settles the wait, else `None`."""
+
+
+class LinkEndedError(Exception):
+    """The connection ended while a command waited for an answer."""
+
+
+class Answer(Generic[T]):
+    """One wait."""
+
+    def __init__(self, match: Match[T], claims: frozenset[str]) -> None:
+        self.match = match
+        self.claims = claims
+        self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    async def get(self, seconds: float) -> T | None:
+        """The result, or `None` when it takes longer. Raises `LinkEndedError`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.future
+        except TimeoutError:
+            return None
+
+
+class Waiters:
+    """All waits of one connection."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Answer[Any]] = []
+
+    @contextmanager
+    def expecting(self, match: Match[T], claims: frozenset[str] = frozenset()) -> Iterator[Answer[T]]:
+        """Watch the lines from now on. Lines with a name in `claims` are for this wait alone: the user is not
+        told of them."""
+        answer = Answer(match, claims)
+        self._waiting.append(answer)
+        try:
+            yield answer
+        finally:
+            self._waiting.remove(answer)
+            if answer.future.done() and not answer.future.cancelled():
+                answer.future.exception()  # seen: nobody needs to hear of it any more
+            answer.future.cancel()
+
+    def offer(self, name: str, line: Line) -> bool:
+        """Show a line to all that wait; true if one of them claims it."""
+        claimed = False
+        for answer in self._waiting:
+            if not answer.future.done():
+                result = answer.match(name, line)
+                claimed = claimed or name in answer.claims
+                if result is not None:
+                    answer.future.set_result(result)
+        return claimed
+
+    def end(self) -> None:
+        """The connection is gone."""
+        for answer in self._waiting:
+            if not answer.future.done():
+                answer.future.set_exception(LinkEndedError())
+
+
+def refusal(name: str, line: Line) -> Refused | None:
+    """What an error numeric says to a command; `None` for any other line."""
+    if not is_error(line.command) and name != "tryagain":
+        return None
+    return Refused(REFUSALS.get(name, Reason.FORBIDDEN), line.param(-1) or "The network refused it")

@@ -1,0 +1,241 @@
+"""Knows the life of one connection: dial, register, work, end. What lines and commands mean is known
+elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from backends.irc.address import AddressBook
+from backends.irc.dial import Dialler, Plan, TlsContexts
+from backends.irc.inbound import Inbound
+from backends.irc.keepalive import regain_nick, watch
+from backends.irc.link import Link
+from backends.irc.numerics import name_of
+from backends.irc.options import Options
+from backends.irc.outbound import Outbound
+from backends.irc.outbox import Outbox
+from backends.irc.parser import build, parse_line
+from backends.irc.queries import Queries
+from backends.irc.registration import Identity, Registration
+from backends.irc.throttle import Throttle
+from backends.irc.wire import Wire
+from bridge.api import (
+    Account,
+    Answer,
+    BackendError,
+    Capabilities,
+    Chat,
+    Command,
+    Connected,
+    ConnectionLost,
+    Departure,
+    Host,
+    Later,
+    NetworkNotice,
+    Outcome,
+    Query,
+    QueryFailed,
+    Reason,
+    RoomChat,
+    RoomLeft,
+    Support,
+)
+
+CONTACT_CAPABILITIES = Capabilities(formatting=Support.NATIVE, max_text=400, max_body=16 * 1024)
+ROOM_CAPABILITIES = msgspec.structs.replace(CONTACT_CAPABILITIES, subject=Support.NATIVE)
+
+_GREETING = 1.0
+"""Seconds after the welcome in which the rest of the greeting (limits, message of the day) is waited for."""
+_GOODBYE = 1.5
+"""Seconds that the server has to close after our QUIT."""
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What a session needs of its backend. `broke` is called when the link ends against our will."""
+
+    options: Options
+    book: AddressBook
+    contexts: TlsContexts
+    plan: Plan
+    identity: Identity
+    broke: Callable[[], None]
+
+
+class IrcSession:
+    """One account's link to one IRC network; see `bridge.api.Session`."""
+
+    def __init__(self, account: Account, host: Host, setup: Setup) -> None:
+        self._host = host
+        self._setup = setup
+        self._link = Link(host, account.network, setup.options, setup.book)
+        self._inbound = Inbound(self._link)
+        self._outbound = Outbound(self._link, self._quit_by_user)
+        self._queries = Queries(self._link)
+        self._registration = Registration(setup.identity)
+        self._registered = asyncio.Event()
+        self._greeted = asyncio.Event()
+        self._failure: BackendError | None = None
+        self._over = asyncio.Event()
+        self._wire: Wire | None = None
+        self._paused = False
+        self._connected = False
+
+    async def run(self) -> None:
+        """See `Session.run`."""
+        working = asyncio.ensure_future(self._work())
+        ending = asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+            self._raise_end(working)
+        finally:
+            working.cancel()
+            ending.cancel()
+            self._hang_up()
+            await asyncio.gather(working, ending, return_exceptions=True)
+
+    def _raise_end(self, working: asyncio.Future[None]) -> None:
+        """Return if we wanted the end, else say why it came."""
+        if self._link.leaving:
+            return
+        if self._connected:
+            self._setup.broke()
+        if self._failure is not None:
+            raise self._failure
+        if working.done() and not self._over.is_set():
+            working.result()
+        error = f"ERROR: {self._link.error}" if self._link.error else "The connection broke"
+        if self._wire is not None and self._link.error:
+            self._link.emit(NetworkNotice(error))
+        raise ConnectionLost(error)
+
+    def _hang_up(self) -> None:
+        if self._wire is not None:
+            self._link.end()
+            self._wire.disconnect()
+
+    async def _work(self) -> None:
+        await self._connect()
+        await self._login()
+        await self._greeting()
+        self._connected = True
+        self._host.emit(Connected(self._link.nick))
+        if not self._link.is_me(self._link.wanted_nick):
+            self._link.spawn(regain_nick(self._link))
+        await watch(self._link)
+
+    async def _connect(self) -> None:
+        options = self._setup.options
+        dialler = Dialler(self._setup.contexts, self._host.resolve, self._say, options.connect_timeout)
+        self._link.wanted_nick = self._link.nick = self._registration.nick
+        self._wire = await dialler.dial(self._setup.plan, self._new_wire)
+        for line in self._registration.start():
+            self._link.outbox.write(line)
+
+    def _new_wire(self) -> Wire:
+        """A wire for one try. The server may speak before the try is known to have worked."""
+        options = self._setup.options
+        wire = Wire(self, options.encoding)
+        self._link.attach(wire, Outbox(wire, Throttle(options.throttle_burst, options.throttle_per_second)))
+        return wire
+
+    async def _login(self) -> None:
+        try:
+            async with asyncio.timeout(self._setup.options.login_timeout):
+                await self._registered.wait()
+        except TimeoutError:
+            raise ConnectionLost("The server did not let us in in time") from None
+
+    async def _greeting(self) -> None:
+        """Join rooms only after the server has told its limits."""
+        try:
+            async with asyncio.timeout(_GREETING):
+                await self._greeted.wait()
+        except TimeoutError:
+            return
+
+    def _say(self, text: str) -> None:
+        self._host.emit(NetworkNotice(text))
+
+    def receive(self, text: str) -> None:
+        """One line from the wire."""
+        if self._greeted.is_set():
+            self._inbound.receive(text)
+        else:
+            self._receive_early(text)
+
+    def _receive_early(self, text: str) -> None:
+        """A line before the end of the greeting."""
+        line = parse_line(text)
+        if line is None or self._failure is not None:
+            return
+        if not self._registration.done:
+            try:
+                for answer in self._registration.receive(line):
+                    self._link.outbox.write(answer)
+            except BackendError as failure:
+                self._failure = failure
+            self._link.nick, self._link.caps = self._registration.nick, self._registration.caps
+        self._inbound.take(line)
+        if self._failure is not None:
+            self._over.set()
+        elif self._registration.done:
+            self._registered.set()
+            if name_of(line.command) in ("endofmotd", "nomotd"):
+                self._greeted.set()
+
+    def chunk_done(self) -> None:
+        """All lines that came at once are done: rest, if the bridge cannot keep up."""
+        if self._host.congested and not self._paused and self._wire is not None:
+            self._paused = True
+            self._wire.pause()
+            self._link.spawn(self._rest())
+
+    async def _rest(self) -> None:
+        await self._host.drain()
+        self._paused = False
+        if self._wire is not None:
+            self._wire.resume()
+
+    def writable(self) -> None:
+        """The server takes lines again."""
+        self._link.outbox.resume()
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        self._link.end()
+        self._over.set()
+
+    async def execute(self, command: Command) -> Outcome:
+        """See `Session.execute`."""
+        if self._over.is_set() or not self._connected:
+            return Later(5.0, "Not connected to the network")
+        return await self._outbound.execute(command)
+
+    async def query(self, query: Query) -> Answer:
+        """See `Session.query`."""
+        if self._over.is_set() or not self._connected:
+            raise QueryFailed(Reason.NETWORK_DOWN, "Not connected to the network")
+        return await self._queries.ask(query)
+
+    def capabilities(self, chat: Chat) -> Capabilities:
+        """See `Session.capabilities`."""
+        return ROOM_CAPABILITIES if isinstance(chat, RoomChat) else CONTACT_CAPABILITIES
+
+    def _quit_by_user(self) -> None:
+        """The user said QUIT to the network: that is no broken link, and no reason to connect again."""
+        self._link.leaving = True
+        for channel in self._link.channels:
+            self._link.emit(RoomLeft(channel.room, Departure.QUIT))
+
+    async def close(self, reason: str) -> None:
+        """See `Session.close`."""
+        self._link.leaving = True
+        if self._wire is None or self._over.is_set():
+            self._over.set()
+            return
+        self._link.outbox.write(build("QUIT", trailing=reason or self._setup.options.quit_message))
+        self._wire.flush()
+        asyncio.get_running_loop().call_later(_GOODBYE, self._over.set)
