@@ -1,0 +1,1 @@
+"""The commands of a gateway, each defined once, for ad-hoc dialogues (XEP-0050) and for chat alike."""
