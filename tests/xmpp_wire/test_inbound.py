@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slixmpp import Message, Presence
-from slixmpp.plugins import (
-    xep_0066, xep_0184, xep_0203, xep_0249, xep_0308, xep_0333, xep_0359, xep_0444, xep_0461,
-)  # fmt: skip
+from slixmpp.plugins import xep_0066, xep_0184, xep_0203, xep_0249, xep_0308, xep_0359, xep_0444, xep_0461
 from slixmpp.plugins.xep_0045 import stanza as muc
 from slixmpp.plugins.xep_0085 import stanza as states
 from slixmpp.plugins.xep_0333 import stanza as markers
@@ -32,9 +30,10 @@ ID = st.text("abcdef-0123456789<&'\"é🦀", min_size=1, max_size=12)
 NAMESPACE = st.sampled_from(["jabber:component:accept", "jabber:client"])
 
 for plugin in (
-    xep_0308.Replace, xep_0184.Request, xep_0184.Received, xep_0359.OriginID, xep_0359.StanzaID, xep_0249.Invite,
-    xep_0066.OOBTransfer, xep_0203.Delay, xep_0461.stanza.Reply, xep_0444.stanza.Reactions, muc.MUCMessage,
-    markers.Displayed, markers.Markable, states.Active, states.Composing, states.Paused, states.Inactive, states.Gone,
+    xep_0308.Replace, xep_0184.Request, xep_0184.Received, xep_0359.OriginID, xep_0359.StanzaID,
+    xep_0249.Invite, xep_0066.stanza.OOB, xep_0203.Delay, xep_0461.stanza.Reply, xep_0444.stanza.Reactions,
+    muc.MUCMessage, markers.Displayed, markers.Markable, states.Active, states.Composing, states.Paused,
+    states.Inactive, states.Gone,
 ):  # fmt: skip
     register_stanza_plugin(Message, plugin)
 register_stanza_plugin(xep_0444.stanza.Reactions, xep_0444.stanza.Reaction, iterable=True)
@@ -44,12 +43,14 @@ register_stanza_plugin(muc.MUCJoin, muc.MUCHistory)
 
 
 def message(inner: str = "", attributes: str = "", namespace: str = "jabber:component:accept") -> InMessage:
-    head = f"<message xmlns='{namespace}' from='Romeo@example.test/Orchard' to='#c%irc.x@irc.test/nick' {attributes}>"
+    addresses = "from='Romeo@example.test/Orchard' to='#c%irc.x@irc.test/nick'"
+    head = f"<message xmlns='{namespace}' {addresses} {attributes}>"
     return read_message(ET.fromstring(f"{head}{inner}</message>".encode()))
 
 
 def presence(inner: str = "", attributes: str = "") -> InPresence:
-    head = f"<presence xmlns='jabber:component:accept' from='romeo@example.test/o' to='#c@irc.test/nick' {attributes}>"
+    addresses = "from='romeo@example.test/o' to='#c@irc.test/nick'"
+    head = f"<presence xmlns='jabber:component:accept' {addresses} {attributes}>"
     return read_presence(ET.fromstring(f"{head}{inner}</presence>".encode()))
 
 
@@ -89,7 +90,7 @@ def test_written_by_hand_read_alike_by_slixmpp(
     assert read.marker == Marker("displayed", ids[3])
     assert (read.chat_state, read.oob_url, read.reply) == (state, url, Reply("a@b/c", ids[4]))
     theirs = slixmpp_message(read, namespace)
-    assert (theirs["id"], theirs["body"], theirs["subject"], theirs["thread"]) == (
+    assert (theirs["id"], theirs["body"], theirs["subject"] or "", theirs["thread"]) == (
         ids[0],
         body,
         subject,
@@ -97,7 +98,7 @@ def test_written_by_hand_read_alike_by_slixmpp(
     )
     assert (theirs["origin_id"]["id"], theirs["replace"]["id"]) == (read.origin_id, read.replace)
     assert theirs["displayed"]["id"] == ids[3]
-    assert (theirs["chat_state"], theirs["oob_transfer"]["url"], theirs["reply"]["id"]) == (
+    assert (theirs["chat_state"], theirs["oob"]["url"], theirs["reply"]["id"]) == (
         state,
         url,
         ids[4],
@@ -143,7 +144,8 @@ def test_written_by_slixmpp(target: str, emoji: list[str], by: str, stanza_id: s
 @settings(deadline=None)
 @given(quote=TEXT, text=TEXT)
 def test_a_reply_loses_its_quote(quote: str, text: str) -> None:
-    cut = f"<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body start='0' end='{len(quote)}'/></fallback>"
+    span = f"<body start='0' end='{len(quote)}'/>"
+    cut = f"<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'>{span}</fallback>"
     body = f"<body>{escape.text(quote + text)}</body>"
     reply = "<reply xmlns='urn:xmpp:reply:0' to='a@b' id='x'/>"
     assert message(body + cut + reply).body == text
@@ -189,7 +191,8 @@ def test_an_invitation_that_continues_a_chat() -> None:
 def test_hints_encryption_and_retraction() -> None:
     read = message(
         "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"
-        "<encryption xmlns='urn:xmpp:eme:0' namespace='x'/><retract xmlns='urn:xmpp:message-retract:1' id='r'/>"
+        "<encryption xmlns='urn:xmpp:eme:0' namespace='x'/>"
+        "<retract xmlns='urn:xmpp:message-retract:1' id='r'/>"
         "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:message-retract:1'/>"
     )
     assert read.hints == {"no-store", "no-copy"}
@@ -202,7 +205,8 @@ def test_hints_encryption_and_retraction() -> None:
 def test_an_error(namespace: str) -> None:
     stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas"
     read = message(
-        f"<error xmlns='{namespace}' type='wait' by='b'><app xmlns='x'/><resource-constraint xmlns='{stanzas}'/>"
+        f"<error xmlns='{namespace}' type='wait' by='b'><app xmlns='x'/>"
+        f"<resource-constraint xmlns='{stanzas}'/>"
         f"<text xmlns='{stanzas}'>later</text></error>", "type='error'",
     )  # fmt: skip
     assert read.error == InError("wait", "resource-constraint", "later", "b")
@@ -238,10 +242,11 @@ def test_a_join_written_by_slixmpp(
     out["muc_join"]["password"] = password
     history = out["muc_join"]["history"]
     history["maxchars"], history["maxstanzas"], history["seconds"] = map(str, counts)
+    # slixmpp cannot render its own datetime here
     history["since"] = "2026-11-21T05:00:00Z"
     read = read_presence(ET.fromstring(str(out).encode()))
     assert (read.priority, read.status, read.show, read.type) == (priority, status, show, "available")
-    assert read.muc == MucJoin(password, *counts, datetime(2026, 11, 21, 5, tzinfo=UTC))
+    assert read.muc == MucJoin(password or None, *counts, datetime(2026, 11, 21, 5, tzinfo=UTC))
 
 
 def test_odd_presences() -> None:

@@ -32,7 +32,9 @@ async def test_a_refusal_is_named(condition: str, kind: str, words: str) -> None
     async with raw_server() as server, linked(server.port) as link:
         connection = await server.connection(accept=False)
         await connection.next()
-        connection.send(f"{HEADER}<stream:error><{condition} xmlns='{STREAMS}'/></stream:error></stream:stream>")
+        connection.send(
+            f"{HEADER}<stream:error><{condition} xmlns='{STREAMS}'/></stream:error></stream:stream>"
+        )
         again = await server.connection()
         assert link.problem is not None
         assert link.problem.kind == kind
@@ -176,7 +178,9 @@ async def test_a_silent_server_is_pinged_then_given_up() -> None:
         connection = await server.connection()
         ping = await connection.next()
         assert ping[0].tag == "{urn:xmpp:ping}ping"
-        connection.send(f"<iq type='result' id='{ping.get('id')}' from='example.test' to='{link.config.domain}'/>")
+        connection.send(
+            f"<iq type='result' id='{ping.get('id')}' from='example.test' to='{link.config.domain}'/>"
+        )
         await connection.next()
         await seen.until(lambda: seen.downs)
         assert seen.downs[0].kind == "silent"
@@ -210,7 +214,9 @@ def failing(link: ComponentLink) -> None:
 async def answers(connection: RawConnection, link: ComponentLink, *stanzas: str) -> list[str]:
     """What comes back for these, up to a fence of our own."""
     connection.send("".join(stanzas))
-    connection.send(f"<iq type='get' id='last' from='romeo@example.test/o' to='{link.config.domain}'><x xmlns='y'/></iq>")
+    connection.send(
+        f"<iq type='get' id='last' from='romeo@example.test/o' to='{link.config.domain}'><x xmlns='y'/></iq>"
+    )
     found = []
     while (stanza := await connection.next()).get("id") != "last":
         condition = stanza.find(".//*[@type]/*")
