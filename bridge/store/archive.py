@@ -16,6 +16,11 @@ from bridge.store.tables import archive as messages
 from bridge.store.tables import archive_rooms as rooms
 from bridge.store.writer import Writer
 
+MAX_ROWS = 10_000
+"""The most that one reading gives, whatever a client asks for."""
+
+_MAX_ID = 2**63 - 1
+
 _FIELDS = (messages.c.id, messages.c.sender, messages.c.occupant_id, messages.c.stanza_id, messages.c.payload)
 
 
@@ -109,9 +114,9 @@ class Archive:
         """
         whole = [messages.c.room_key == key]
         if start is not None:
-            whole.append(messages.c.id >= start)
+            whole.append(messages.c.id >= _within(start))
         if end is not None:
-            whole.append(messages.c.id <= end)
+            whole.append(messages.c.id <= _within(end))
         if sender is not None:
             whole.append(messages.c.sender == sender)
         await self._written(key)
@@ -121,7 +126,7 @@ class Archive:
         """The newest `limit` messages, oldest first, none before `since` (XEP-0045 §7.2.13)."""
         condition = [messages.c.room_key == key]
         if since is not None:
-            condition.append(messages.c.id >= since)
+            condition.append(messages.c.id >= _within(since))
         await self._written(key)
         return await self._reader.run(lambda connection: _select(connection, condition, limit, backward=True))
 
@@ -131,6 +136,8 @@ class Archive:
         Raises ItemNotFound when one is missing.
         """
         wanted = set(ids)
+        if not all(_possible(archive_id) for archive_id in wanted):
+            raise ItemNotFound
         await self._written(key)
         condition = [messages.c.room_key == key, messages.c.id.in_(wanted)]
         found = await self._reader.run(lambda connection: _select(connection, condition, len(wanted)))
@@ -182,7 +189,7 @@ def _select(
     connection: Connection, condition: list[ColumnElement[bool]], limit: int, *, backward: bool = False
 ) -> list[Message]:
     order = messages.c.id.desc() if backward else messages.c.id
-    query = select(*_FIELDS).where(*condition).order_by(order).limit(limit)
+    query = select(*_FIELDS).where(*condition).order_by(order).limit(max(0, min(limit, MAX_ROWS + 1)))
     found = [Message(*row) for row in connection.execute(query)]
     return found[::-1] if backward else found
 
@@ -197,6 +204,7 @@ def _page(
     counted: bool,
 ) -> Page:
     condition = list(whole)
+    limit = max(0, min(limit, MAX_ROWS))
     if after is not None:
         _must_exist(connection, key, after)
         condition.append(messages.c.id > after)
@@ -223,5 +231,14 @@ def _count(connection: Connection, condition: list[ColumnElement[bool]]) -> int:
 
 def _must_exist(connection: Connection, key: int, archive_id: int) -> None:
     query = select(messages.c.id).where(messages.c.room_key == key, messages.c.id == archive_id)
-    if connection.execute(query).first() is None:
+    if not _possible(archive_id) or connection.execute(query).first() is None:
         raise ItemNotFound
+
+
+def _possible(archive_id: int) -> bool:
+    """Clients may name any number; the databases know 64 bits."""
+    return 0 <= archive_id <= _MAX_ID
+
+
+def _within(time: int) -> int:
+    return max(0, min(time, _MAX_ID))

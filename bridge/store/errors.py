@@ -11,5 +11,5 @@ class VaultError(Exception):
     """A secret can't be read, or the key file is not safe to use. The message never holds a key."""
 
 
-class ItemNotFound(Exception):  # noqa: N818 (named as XEP-0059 §2.3 names the condition)
+class ItemNotFound(Exception):
     """An archive has no message with the id that a client asked for (XEP-0059 §2.3, XEP-0313 §4.1.5)."""

@@ -42,6 +42,7 @@ class Failed(NamedTuple):
     error: Exception
 
 
+_CLOSED = "the store is closed"
 _LOST = "the store was closed before the row was written"
 
 
@@ -78,6 +79,8 @@ class Writer:
 
         If the row itself is refused, that is logged and counted in `refused`.
         """
+        if self._closing:
+            raise StoreError(_CLOSED)
         self.submitted += 1
         self._queue.append((operation, row, None))
         if self._idle:
@@ -90,7 +93,7 @@ class Writer:
         Raises (from the future) StoreError when the database refuses this row.
         """
         if self._closing:
-            raise StoreError("the store is closed")
+            raise StoreError(_CLOSED)
         future: asyncio.Future[Any] = self._loop.create_future()
         self.submitted += 1
         self._queue.append((operation, row, future))

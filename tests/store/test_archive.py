@@ -78,6 +78,22 @@ async def test_an_unknown_id_is_not_found(store: Store) -> None:
             await store.archive.page(key, limit=5, **wrong)
 
 
+@pytest.mark.parametrize("huge", [2**63, 10**40, -(10**40)])
+async def test_numbers_beyond_64_bits(store: Store, huge: int) -> None:
+    key = await store.archive.room_key("a", "#r")
+    add(store, key, 1)
+    for wrong in ({"after": huge}, {"before": huge}):
+        with pytest.raises(ItemNotFound):
+            await store.archive.page(key, limit=5, **wrong)
+    with pytest.raises(ItemNotFound):
+        await store.archive.ids(key, [huge])
+    page = await store.archive.page(key, start=huge, limit=10**40)
+    assert page.rows == ([] if huge > 0 else await store.archive.last(key, 10**40, since=huge))
+    page = await store.archive.page(key, end=huge, limit=5)
+    assert [row.id for row in page.rows] == ([1] if huge > 0 else [])
+    assert await store.archive.last(key, -5) == []
+
+
 async def test_an_empty_archive(store: Store) -> None:
     key = await store.archive.room_key("a", "#r")
     page = await store.archive.page(key, limit=5)

@@ -67,7 +67,15 @@ async def test_an_id_that_another_process_has_taken_is_made_again(open_store: Op
 
 async def test_a_batch_written_twice_is_there_once(store: Store) -> None:
     """What happens when the answer to a commit was lost: the same rows come again."""
-    row = {"id": 5, "gateway": "g", "account": "a", "chat": "c", "dedupe": "d", "stanza_id": "s", "state": "new"}
+    row = {
+        "id": 5,
+        "gateway": "g",
+        "account": "a",
+        "chat": "c",
+        "dedupe": "d",
+        "stanza_id": "s",
+        "state": "new",
+    }
     row |= {"payload": b"x", "cursor": ("uid", "1")}
     for _ in range(2):
         assert await store.writer.submit(store.inbox._put, row) == 5
@@ -79,7 +87,9 @@ async def test_outbox_life(open_store: Opener) -> None:
     first = await store.outbox.put("g", "a", "c", "d1", b"one", "romeo@example.test/x", "s1")
     second = await store.outbox.put("g", "a", "c", "d2", b"two", "", "s2")
     third = await store.outbox.put("g", "a", "c", "d3", b"three", "", "s3")
-    assert first is not None and second is not None and third is not None
+    assert first is not None
+    assert second is not None
+    assert third is not None
     assert await store.outbox.put("g", "a", "c", "d1", b"again", "", "s4") is None
     await store.outbox.attempt(first)
     await store.outbox.attempt(second)
@@ -108,11 +118,14 @@ async def test_outbox_life(open_store: Opener) -> None:
 async def test_settled_rows_hold_no_payload(store: Store, url: str) -> None:
     received = await store.inbox.put("g", "a", "c", "d", "s", b"words of a user")
     sent = await store.outbox.put("g", "a", "c", "d", b"words of a user", "", "s")
-    assert received is not None and sent is not None
+    assert received is not None
+    assert sent is not None
     store.inbox.settle([received])
     await store.outbox.settle(sent, "sent")
     for table in ("inbox", "outbox"):
         found = await store.writer.submit_unit(
-            lambda connection, table=table: connection.exec_driver_sql(f"SELECT payload FROM {table}").scalar()
+            lambda connection, table=table: connection.exec_driver_sql(
+                f"SELECT payload FROM {table}"
+            ).scalar()
         )
         assert bytes(found) == b""

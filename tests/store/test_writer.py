@@ -152,6 +152,8 @@ async def test_a_closed_store_takes_nothing(open_store: Opener) -> None:
     await store.close()
     with pytest.raises(StoreError, match="closed"):
         store.inbox.put("g", "a", "c", "d", "s", b"x")
+    with pytest.raises(StoreError, match="closed"):
+        store.archive.add(1, 1, "s", "o", "i", b"x")
 
 
 async def test_a_cancelled_waiter_does_not_hurt(store: Store, caplog: pytest.LogCaptureFixture) -> None:
