@@ -1,0 +1,108 @@
+"""Knows what a message in a room looks like (XEP-0045 §7.4), live, in the history of a join, and in the
+archive.
+
+The hot path is `RoomView.live`: whatever is the same for every message of a speaker is rendered once."""
+
+from __future__ import annotations
+
+from bridge.api import OccupantId
+from bridge.core.room import Room
+from bridge.core.values import RoomMessage
+from bridge.xmpp.addresses import resource_of
+from bridge.xmpp.escape import attr, text
+from bridge.xmpp.render import content, delay, extras, reply, stamp
+
+__all__ = ["RoomView", "occupant_jid", "said_at", "view_of"]
+
+_SPEAKERS = 256
+_LATE = 10_000_000  # microseconds after which a message says when it was said
+
+
+class RoomView:
+    """What of a room's messages is rendered already. Kept in `Room.view`."""
+
+    __slots__ = ("_heads", "_jid", "_sid")
+
+    def __init__(self, jid: str) -> None:
+        self._jid = jid
+        self._sid = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{attr(jid)}' id='"
+        self._heads: dict[OccupantId, str] = {}
+
+    def live(self, message: RoomMessage) -> tuple[str, str]:
+        """A message's text before and after the place where the recipient's (escaped) JID goes."""
+        head = self._heads.get(message.sender)
+        if head is None:
+            head = self._head(message.sender)
+        late = ""
+        if message.sent_at and message.archive_id - message.sent_at > _LATE:
+            late = delay(message.sent_at, self._jid)
+        return f"{head}{attr(message.stanza_id)}' to='", self._tail(message, late)
+
+    def historic(self, message: RoomMessage) -> tuple[str, str]:
+        """The same with the time of saying, for the history of a join (XEP-0045 §7.2.13)."""
+        head = self._heads.get(message.sender) or self._head(message.sender)
+        return f"{head}{attr(message.stanza_id)}' to='", self._tail(
+            message, delay(said_at(message), self._jid)
+        )
+
+    def archived(self, message: RoomMessage) -> str:
+        """The same as a `<forwarded/>` (XEP-0297), as the archive gives it (XEP-0313 §4.2)."""
+        sender = attr(occupant_jid(self._jid, message.sender))
+        return (
+            "<forwarded xmlns='urn:xmpp:forward:0'>"
+            f"<delay xmlns='urn:xmpp:delay' stamp='{stamp(said_at(message))}'/>"
+            f"<message xmlns='jabber:client' type='groupchat' from='{sender}'"
+            f" id='{attr(message.stanza_id)}{self._tail(message, '')}</forwarded>"
+        )
+
+    def _tail(self, message: RoomMessage, dated: str) -> str:
+        """The end of the start tag, the children, and the end tag."""
+        said = message.content
+        if said.spans or said.attachments or said.action or said.notice or said.subject:
+            children = content(said)
+        else:
+            children = f"<body>{text(said.text)}</body>"
+        if message.origin_id or message.reply_to or message.thread or message.replaces or message.foreign_ids:
+            children += self._extras(message)
+        return (
+            f"'>{children}{self._sid}{message.archive_id}'/>"
+            f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{attr(message.occupant_id)}'/>{dated}</message>"
+        )
+
+    def _extras(self, message: RoomMessage) -> str:
+        """What few messages have. A stanza-id that claims to be the room's own is dropped (XEP-0359 §4)."""
+        parts = extras(message.thread, message.replaces)
+        if message.origin_id:
+            parts += f"<origin-id xmlns='urn:xmpp:sid:0' id='{attr(message.origin_id)}'/>"
+        if message.reply_to:
+            parts += reply(occupant_jid(self._jid, message.reply_name), message.reply_to)
+        for by, id_ in message.foreign_ids:
+            if by != self._jid:
+                parts += f"<stanza-id xmlns='urn:xmpp:sid:0' by='{attr(by)}' id='{attr(id_)}'/>"
+        return parts
+
+    def _head(self, sender: OccupantId) -> str:
+        if len(self._heads) >= _SPEAKERS:
+            self._heads.clear()
+        head = f"<message type='groupchat' from='{attr(occupant_jid(self._jid, sender))}' id='"
+        self._heads[sender] = head
+        return head
+
+
+def occupant_jid(room: str, name: str) -> str:
+    """The JID of somebody in a room; the room's own for an empty name."""
+    return f"{room}/{resource_of(name)}" if name else room
+
+
+def said_at(message: RoomMessage) -> int:
+    """When it was said, in microseconds."""
+    return message.sent_at or message.archive_id
+
+
+def view_of(room: Room) -> RoomView:
+    """The room's view, made at its first use."""
+    view = room.view
+    if type(view) is RoomView:
+        return view
+    view = room.view = RoomView(room.jid)
+    return view
