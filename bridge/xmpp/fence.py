@@ -103,6 +103,7 @@ class Fence:
         self._gathering: deque[_Batch] = deque()
         self._open: deque[_Batch] = deque()
         self._scheduled = False
+        self._warned = False
 
     async def send(self, stanza_id: str, xml: str, target: str | None = None) -> asyncio.Future[Settled]:
         """Wait for room, write the stanza, and return what will tell its outcome."""
@@ -182,11 +183,16 @@ class Fence:
         elif isinstance(error, IqTimeout):
             self._link.give_up(f"{target} has not answered a ping in {self._wait_seconds:g} s")
         else:
-            log.warning(
-                "%s answers pings with %s: no certain fence (enable XEP-0199)", target, error.condition
-            )
+            self._warn(target, error)
             batch.weak = True
             self._finish(batch)
+
+    def _warn(self, target: str, error: IqFailed) -> None:
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        log.log(
+            level, "%s answers pings with %s: no certain fence (enable XEP-0199)", target, error.condition
+        )
 
     def _finish(self, batch: _Batch) -> None:
         batch.answered = True

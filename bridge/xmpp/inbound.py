@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}").fullmatch
 _PRIORITY = re.compile(r"\s*([+-]?[0-9]{1,9})\s*").fullmatch
 
 
-class BadStanza(ValueError):  # noqa: N818
+class BadStanza(ValueError):
     """A stanza that cannot be read at all, such as one without `from`."""
 
 

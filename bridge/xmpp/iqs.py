@@ -34,7 +34,7 @@ Key = tuple[str, str, str]
 """id, who answers, whom"""
 
 
-class IqFailed(Exception):  # noqa: N818
+class IqFailed(Exception):
     """The answer to our request was an error; `condition` as in RFC 6120 §8.3.3, `type` as in §8.3.2."""
 
     def __init__(self, condition: str, text: str = "", kind: str = "cancel") -> None:

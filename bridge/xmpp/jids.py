@@ -31,7 +31,7 @@ _sub_escaped = re.compile(rf"(?!^\\20)(?!\\20$)\\(?:{_SEQUENCES})").sub
 _STAND_INS = tuple(map(chr, range(0x2600, 0x2614)))
 
 
-class BadJid(ValueError):  # noqa: N818
+class BadJid(ValueError):
     """Not a JID (RFC 6122); the text says what is wrong with which one."""
 
 

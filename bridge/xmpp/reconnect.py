@@ -60,6 +60,8 @@ def from_exception(error: Exception, host: str, port: int) -> LinkProblem:
         return LinkProblem("tls", f"{reason}; give the right host name or CA file")
     if isinstance(error, ssl.SSLError):
         return LinkProblem("tls", f"no TLS with {where} ({error.reason}): does this port speak TLS at all?")
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return LinkProblem("tls", f"the CA file cannot be read: {error}")
     if isinstance(error, socket.gaierror):
         return LinkProblem("unreachable", f"the host name {host!r} cannot be resolved: {error.strerror}")
     if isinstance(error, ConnectionRefusedError) or "refused" in str(error).lower():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from xml.etree import ElementTree as ET
 
@@ -86,7 +87,7 @@ class RawServer:
 
 
 @contextlib.asynccontextmanager
-async def raw_server() -> AsyncIterator[RawServer]:
+async def raw_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
     server = RawServer()
     every: list[asyncio.StreamWriter] = []
 
@@ -94,7 +95,7 @@ async def raw_server() -> AsyncIterator[RawServer]:
         every.append(writer)
         await server.connections.put(RawConnection(reader, writer))
 
-    listening = await asyncio.start_server(met, "127.0.0.1", 0)
+    listening = await asyncio.start_server(met, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

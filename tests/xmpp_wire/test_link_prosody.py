@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -155,6 +157,25 @@ async def test_the_fence_and_a_bounce_before_it(prosody: Prosody) -> None:
             "last", "<message from='a@irc.example.test' to='x@example.test'/>", "bob@example.test/gone"
         )
         assert (await asyncio.wait_for(to_client, 5)) == Settled("fenced", weak=True)
+
+
+async def test_a_stalled_server_is_waited_for() -> None:
+    with running_prosody() as prosody:
+        async with component(prosody) as link:
+            seen = Seen(link)
+            fence = Fence(link, link.config.domain, link.config.server)
+            os.kill(prosody.pid, signal.SIGSTOP)
+            xml = "<message from='a@irc.example.test' to='alice@example.test' id='m1'/>"
+            futures = [await fence.send(f"m{number}", xml) for number in range(100)]
+            more = asyncio.create_task(fence.send("more", xml))
+            done, _ = await asyncio.wait([*futures, more], timeout=0.5)
+            assert not done, "sending goes no further than two fences"
+            assert link.up
+            os.kill(prosody.pid, signal.SIGCONT)
+            settled = await asyncio.wait_for(asyncio.gather(*futures), 10)
+            assert {each.outcome for each in settled} == {"fenced"}
+            assert (await (await more)).outcome == "fenced"
+            assert not seen.downs
 
 
 async def test_a_server_killed_and_started_again() -> None:
