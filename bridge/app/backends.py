@@ -17,7 +17,7 @@ GROUP = "bridge.backends"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-class UnknownBackend(Exception):  # noqa: N818 (it names what happened)
+class UnknownBackend(Exception):
     """There is no adapter of that name. `known` are those that there are."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
@@ -25,7 +25,7 @@ class UnknownBackend(Exception):  # noqa: N818 (it names what happened)
         self.known = known
 
 
-class BrokenBackend(Exception):  # noqa: N818
+class BrokenBackend(Exception):
     """An adapter is there but can't be loaded."""
 
 
@@ -55,14 +55,14 @@ def load(name: str) -> BackendFactory:
 
 
 class _Module:
-    """A module of the folder `backends`, as an entry point: its attribute `backend`, or itself."""
+    """A module of the folder `backends`, as an entry point: itself, or its attribute `backend`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def load(self) -> Any:
         module = importlib.import_module(f"backends.{self.name}")
-        return getattr(module, "backend", module)
+        return module if hasattr(module, "create") else getattr(module, "backend", module)
 
 
 def _in_checkout() -> tuple[str, ...]:

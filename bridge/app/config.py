@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from bridge.app.config_errors import ConfigError, Mistake, hide_password, key_path
+from bridge.app.config_expect import secrets_in
 from bridge.app.config_gateways import Gateways
 from bridge.app.config_models import (
     ArchiveSettings,
@@ -89,7 +90,8 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Config:
     reader = Reader(folder, _elsewhere())
     tables = document.pop("gateway", {})
     rest = reader.table(_Document, document, ())
-    gateways = Gateways(reader, environ).read(tables, rest.xmpp if rest is not None else XmppSettings())
+    xmpp = _placed(rest.xmpp if rest is not None else XmppSettings(), folder)
+    gateways = Gateways(reader, environ).read(tables, xmpp)
     if reader.mistakes or rest is None:
         raise ConfigError(str(file), reader.mistakes)
     data_dir = folder.path(rest.data_dir) if rest.data_dir else _default_data_dir(environ)
@@ -98,13 +100,19 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Config:
         data_dir=data_dir,
         store_url=rest.store.url or f"sqlite:///{data_dir / 'bridge.db'}",
         key_file=folder.path(rest.store.key_file) if rest.store.key_file else data_dir / "vault.key",
-        xmpp=rest.xmpp,
+        xmpp=xmpp,
         log=rest.log,
         admins=tuple(admin.lower() for admin in rest.admins),
         archive=rest.archive,
         limits=rest.limits,
         gateways=gateways,
     )
+
+
+def _placed(xmpp: XmppSettings, folder: FileFolder) -> XmppSettings:
+    if not xmpp.ca_file:
+        return xmpp
+    return msgspec.structs.replace(xmpp, ca_file=str(folder.path(xmpp.ca_file)))
 
 
 def find_file(given: str | None) -> Path:
@@ -162,3 +170,8 @@ def _syntax_mistake(message: str) -> Mistake:
     if what == "Cannot overwrite a value":
         what = "this key is there twice"
     return Mistake(place, f"not TOML: {what}")
+
+
+def holds_secret(file: Path) -> bool:
+    """Whether a (valid) configuration file has a secret written into it."""
+    return bool(secrets_in(_parsed(file)))

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from bridge.app.config_errors import is_secret
+
 _SIMPLE: dict[type[inspect.Type], str] = {
     inspect.BoolType: "true or false",
     inspect.DictType: "a table",
@@ -80,6 +82,27 @@ def _holds_struct(info: inspect.Type) -> bool:
     if isinstance(info, inspect.CollectionType):
         return _holds_struct(info.item_type)
     return False
+
+
+def is_secret_field(key: str, kind: Any) -> bool:
+    """Whether a field's value must not be shown: by its name, or by `Meta(extra={"secret": True})`."""
+    info = inspect.type_info(kind)
+    marked = isinstance(info, inspect.Metadata) and bool((info.extra or {}).get("secret"))
+    return marked or is_secret(key)
+
+
+def secrets_in(value: object, secret: bool = False) -> list[str]:
+    """The texts in fields and under keys that are secrets, at any depth."""
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(value)
+        parts = [(getattr(value, each.name), is_secret_field(each.encode_name, each.type)) for each in fields]
+    elif isinstance(value, dict):
+        parts = [(each, is_secret(str(key))) for key, each in value.items()]
+    elif isinstance(value, list | tuple):
+        parts = [(each, False) for each in value]
+    else:
+        return [value] if secret and isinstance(value, str) and value else []
+    return [found for part, marked in parts for found in secrets_in(part, secret or marked)]
 
 
 def struct_of(kind: Any) -> type[msgspec.Struct] | None:

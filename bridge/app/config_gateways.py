@@ -53,7 +53,12 @@ class Gateways:
             return None
         if not _DOMAIN.fullmatch(domain):
             self._reader.mistake(path, f'expected a domain like "irc.example.com", found {shown(name)}')
-        read: GatewayTable | None = self._reader.table(GatewayTable, table, path)
+        own = (
+            {key: each for key, each in table.items() if key != "options"}
+            if isinstance(table, dict)
+            else table
+        )
+        read: GatewayTable | None = self._reader.table(GatewayTable, own, path)
         if not isinstance(table, dict):
             return None
         secret = self._secret(domain, table, path)

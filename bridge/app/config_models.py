@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from bridge.app.config_errors import is_secret
+from bridge.app.config_expect import secrets_in
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Name = Annotated[str, Meta(min_length=1)]
@@ -35,12 +35,16 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class XmppSettings(msgspec.Struct, frozen=True):
-    """`[xmpp]`: the XMPP server's component port (XEP-0114). `ca_file`: who signs for `tls`."""
+    """`[xmpp]`: the XMPP server's component port (XEP-0114). `ca_file`: who signs for `tls`.
+
+    `domain` is what the server itself serves (we ping it); empty: a gateway's domain without its first label.
+    """
 
     host: Name = "127.0.0.1"
     port: Port = 5347
     tls: bool = False
     ca_file: str = ""
+    domain: str = ""
 
 
 class LogSettings(msgspec.Struct, frozen=True):
@@ -110,13 +114,4 @@ class GatewayConfig(msgspec.Struct, frozen=True):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret in it, those in the backend's options included."""
-        return (self.secret.reveal(), *secrets_in(msgspec.to_builtins(self.options)))
-
-
-def secrets_in(value: object, key: str = "") -> list[str]:
-    """The texts under keys that are named like secrets, at any depth."""
-    if isinstance(value, dict):
-        return [found for name, each in value.items() for found in secrets_in(each, str(name))]
-    if isinstance(value, list | tuple):
-        return [found for each in value for found in secrets_in(each, key)]
-    return [value] if isinstance(value, str) and value and is_secret(key) else []
+        return (self.secret.reveal(), *secrets_in(self.options))

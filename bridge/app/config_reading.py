@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import inspect
 
 from bridge.app.config_errors import Mistake, Path, is_secret, key_path, shown, unknown_key
-from bridge.app.config_expect import expected, has_struct, struct_of
+from bridge.app.config_expect import expected, has_struct, is_secret_field, struct_of
 from bridge.app.secret_files import FileFolder, SecretFileError
 
 Table = dict[str, Any]
@@ -68,7 +67,7 @@ class Reader:
         result = dict(given)
         for key, field in fields.items():
             file_key = f"{key}_file"
-            if file_key not in given or file_key in fields or not _is_secret_field(key, field.type):
+            if file_key not in given or file_key in fields or not is_secret_field(key, field.type):
                 continue
             file = result.pop(file_key)
             if key in given:
@@ -103,7 +102,7 @@ class Reader:
             if isinstance(value, dict | list):
                 self._container(kind, value, path)
             if len(self.mistakes) == before:
-                secret = _is_secret_field(_last(path), kind)
+                secret = is_secret_field(_last(path), kind)
                 self.mistake(path, f"expected {expected(kind)}, found {shown(value, secret)}")
             return None
 
@@ -128,9 +127,3 @@ def _plain(kind: Any) -> Any:
 
 def _last(path: Path) -> str:
     return next((part for part in reversed(path) if isinstance(part, str)), "")
-
-
-def _is_secret_field(key: str, kind: Any) -> bool:
-    info = inspect.type_info(kind)
-    marked = isinstance(info, inspect.Metadata) and bool((info.extra or {}).get("secret"))
-    return marked or is_secret(key)
