@@ -4,10 +4,12 @@ import asyncio
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
+from sqlalchemy.engine import Engine
 
 from bridge.store import migrate
 from bridge.store.database import connect, parse_url
@@ -32,6 +34,21 @@ async def test_two_programs_that_start_at_once(empty_url: str, vault: Vault) -> 
     for store in stores:
         assert await store.registrations.list("g") == []
         await store.close()
+
+
+def test_many_connections_to_a_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(20):
+        engines = [connect(parse_url(f"sqlite:///{tmp_path}/{number}.db")) for _ in range(4)]
+        with ThreadPoolExecutor(4) as threads:
+            modes = list(threads.map(journal_mode, engines))
+        assert modes == ["wal"] * 4
+
+
+def journal_mode(engine: Engine) -> str:
+    with engine.connect() as connection:
+        mode = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
+    engine.dispose()
+    return mode
 
 
 def test_the_tables_are_those_of_the_migrations(empty_url: str) -> None:
