@@ -45,10 +45,6 @@ _CLOSE_SECONDS = 2.0
 _NEVER_ANSWERED = frozenset({"error", "result"})
 
 
-def _ignore(_: object) -> None:
-    pass
-
-
 class ComponentLink(ComponentXMPP):
     """The stream of one domain. Make it inside a running loop, set the four callbacks, await `run()`.
 
@@ -65,10 +61,10 @@ class ComponentLink(ComponentXMPP):
         self.config = config
         self.out = Output(config.max_buffer, self._overflowed)
         self.iqs = Iqs(self.write, config.domain)
-        self.on_message: Callable[[InMessage], None] = _ignore
-        self.on_presence: Callable[[InPresence], None] = _ignore
+        self.on_message: Callable[[InMessage], None] = lambda _: None
+        self.on_presence: Callable[[InPresence], None] = lambda _: None
         self.on_up: Callable[[], None] = lambda: None
-        self.on_down: Callable[[LinkProblem], None] = _ignore
+        self.on_down: Callable[[LinkProblem], None] = lambda _: None
         self.problem: LinkProblem | None = None
         """why there is no stream; None while there is one, and before the first attempt"""
         self._why: LinkProblem | None = None
