@@ -31,6 +31,7 @@ have_package() {
   case $1 in
     python3-venv) [ -x "$venv/bin/python" ] || python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+    libatomic1) compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null ;; # for Playwright's own node
     ejabberd) command -v ejabberdctl >/dev/null ;;
     nodejs) converse_is_there || command -v node >/dev/null ;;
     npm) converse_is_there || command -v npm >/dev/null ;;
@@ -146,12 +147,13 @@ set_up() { # demo | check | test
       need_converse may
       ;;
     check)
-      need_packages python3-venv nodejs npm prosody inspircd chromium
+      need_packages python3-venv nodejs npm prosody inspircd chromium libatomic1
       need_venv test
       need_converse must
       ;;
     test)
-      need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd postgresql chromium
+      need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd postgresql \
+        chromium libatomic1
       need_venv test
       need_converse must
       ;;

@@ -122,6 +122,11 @@ class Daemon:
             raise PeerFailed(f"{self.name} is not running")
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process that was started is still there."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the server and wait until it is up. Raises PeerFailed with the log's end."""
         with (self.folder / "output.log").open("ab") as output:

@@ -1,0 +1,46 @@
+"""The demo's check: a message goes from the real page to IRC, and the answer is seen in the page."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from bot import NICK
+
+from tests.peers.converse import ConversePage, open_converse
+from tests.peers.daemon import RUNNING
+from tests.peers.irc_client import IrcClient, irc_client
+
+
+class CheckFailed(Exception):
+    """What did not happen, with what the page showed and the servers logged."""
+
+
+async def check(url: str, irc_port: int, channel: str, screenshot: Path | None = None) -> None:
+    """Exchange a message both ways through the page at `url`. Raises CheckFailed."""
+    try:
+        async with irc_client(irc_port, "witness") as witness:
+            await witness.join(channel)
+            async with open_converse(url) as page:
+                try:
+                    await _exchange(page, witness, channel)
+                finally:
+                    if screenshot is not None:
+                        await page.screenshot(screenshot)
+    except AssertionError as failed:
+        logs = "\n".join(server.log_tail() for server in RUNNING)
+        raise CheckFailed(f"{failed}\n{logs}") from failed
+
+
+async def _exchange(page: ConversePage, witness: IrcClient, channel: str) -> None:
+    await page.wait_room()
+    for nick in ("alice", NICK, "witness"):
+        await page.wait_occupant(nick)
+    await page.wait_message("Welcome to the garden, alice!")
+    nonce = secrets.token_hex(6)
+    await page.send(f"say {nonce}")
+    await witness.wait_for(rf"^:alice!\S* PRIVMSG {channel} :say {nonce}$")
+    await witness.wait_for(rf"^:{NICK}!\S* PRIVMSG {channel} :alice, you said: {nonce}$")
+    await page.wait_message(f"alice, you said: {nonce}")
+    witness.say(channel, f"I saw it, too: {nonce}")
+    await page.wait_message(f"I saw it, too: {nonce}")

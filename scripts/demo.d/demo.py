@@ -1,0 +1,170 @@
+"""The demo: an IRC server with a bot in a channel, a Prosody, the bridge between them, and a chat page.
+
+Everything listens on loopback only, lives in temporary folders, and is gone when this ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bot import CHANNEL, bot_in_channel
+from check import CheckFailed, check
+from ports import owner_of
+
+from tests.peers.bridge import Bridge, BridgeSetup, network, running_bridge
+from tests.peers.converse import PageSetup, serving
+from tests.peers.daemon import Daemon, PeerFailed
+from tests.peers.inspircd import Inspircd, InspircdSetup, running_inspircd
+from tests.peers.prosody import Prosody, ProsodySetup, running_prosody
+
+PORT = 8730
+GATEWAY = "irc.localhost"
+NETWORK = "demo"
+ROOM = f"{CHANNEL}%{NETWORK}@{GATEWAY}"
+SECRET = "only-on-loopback"
+USERS = {"alice": "alice-in-the-garden", "bob": "bob-in-the-garden"}
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on; the text is for the person who started it."""
+
+
+@dataclass
+class Demo:
+    """All that runs."""
+
+    irc: Inspircd
+    prosody: Prosody
+    bridge: Bridge
+    bot: asyncio.Task[None]
+    url: str
+
+    @property
+    def servers(self) -> list[Daemon]:
+        return [self.irc, self.prosody, self.bridge]
+
+
+@contextlib.asynccontextmanager
+async def running_demo(port: int) -> AsyncIterator[Demo]:
+    """Start everything in the order in which it is needed; end it the other way round."""
+    _require_free(port)
+    async with contextlib.AsyncExitStack() as stack:
+        page = PageSetup("", {}, rooms=[ROOM], title="A garden on IRC", settings={"muc_domain": GATEWAY})
+        irc = stack.enter_context(running_inspircd(InspircdSetup(server=GATEWAY, network="Demo")))
+        client, bot = await bot_in_channel(irc.port)
+        stack.push_async_callback(client.close)
+        bot_task = asyncio.create_task(bot.run())
+        stack.callback(bot_task.cancel)
+        prosody = stack.enter_context(
+            running_prosody(ProsodySetup(host="localhost", components={GATEWAY: SECRET}, users=USERS))
+        )
+        page.websocket_url = prosody.websocket_url
+        page.accounts = {name: (prosody.jid(name), password) for name, password in USERS.items()}
+        networks = network(NETWORK, irc.port, domain=GATEWAY)
+        setup = BridgeSetup(networks, options="", secret=SECRET, domain=GATEWAY)
+        bridge = stack.enter_context(running_bridge(prosody, setup))
+        yield Demo(irc, prosody, bridge, bot_task, stack.enter_context(serving(page, port)))
+
+
+def _require_free(port: int) -> None:
+    """Say early, before anything is started, that the page's port is taken. Raises DemoFailed."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise DemoFailed(f"cannot serve the page at port {port}: {error.strerror}") from error
+        owner = owner_of(port) or "another program"
+        raise DemoFailed(
+            f"port {port} is taken by {owner}; choose another: scripts/demo --port {port + 1}"
+        ) from error
+
+
+def _tell(demo: Demo) -> None:
+    prosody, irc, bridge = demo.prosody, demo.irc, demo.bridge
+    accounts = ", ".join(f"{prosody.jid(name)} ({password})" for name, password in USERS.items())
+    print(f"""
+  IRC server   127.0.0.1:{irc.port}  pid {irc.pid}   InspIRCd, channel {CHANNEL} with a bot in it
+  XMPP server  127.0.0.1:{prosody.c2s_port}  pid {prosody.pid}   Prosody, {accounts}
+  bridge       {GATEWAY}    pid {bridge.pid}   its configuration: {bridge.config_file}
+
+  The channel is the room {ROOM}
+
+  Open {demo.url}
+  (you are alice; {demo.url}?as=bob is bob)
+
+  Ctrl-C ends all of it.
+""", flush=True)  # fmt: skip
+
+
+async def _watch(demo: Demo) -> None:
+    """Return never; raise DemoFailed when a part of the demo ends by itself."""
+    while True:
+        await asyncio.sleep(0.5)
+        for server in demo.servers:
+            if not server.alive:
+                raise DemoFailed(f"the {server.name} has ended by itself\n{server.log_tail()}")
+        if demo.bot.done():
+            raise DemoFailed(f"the bot has ended: {demo.bot.exception()}")
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    async with running_demo(arguments.port) as demo:
+        if arguments.check:
+            await check(demo.url, demo.irc.port, CHANNEL, screenshot=arguments.screenshot)
+            return
+        _tell(demo)
+        await _watch(demo)
+
+
+async def _main(arguments: argparse.Namespace) -> int:
+    me = asyncio.current_task()
+    assert me is not None
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, lambda: None)  # once is enough: what runs is being ended
+        me.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+    try:
+        await _run(arguments)
+    except asyncio.CancelledError:
+        print("\nall of it has ended", flush=True)
+        return 1 if arguments.check else 0
+    except (DemoFailed, PeerFailed, CheckFailed) as failed:
+        print(f"scripts/demo: {failed}", file=sys.stderr)
+        return 1
+    if arguments.check:
+        print("scripts/demo --check: a message went from the page to IRC and the answer came back")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--port", type=int, help=f"the page's port (default {PORT}; with --check a free one)")
+    parser.add_argument(
+        "--check", action="store_true", help="exchange a message in a headless browser and end"
+    )
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="with --check: a picture of the page")
+    arguments = parser.parse_args()
+    if arguments.port is None:
+        arguments.port = 0 if arguments.check else PORT
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main(_arguments())))
