@@ -1,6 +1,6 @@
 """Knows the commands as chat messages to the gateway, for clients that show no other way to use it.
 
-Arguments may stand on the line (`disconnect irc.example.org Good night`, `nick=alice`); what is still missing is
+Arguments may stand on the line (`disconnect irc.example.org Good night`, `nick=alice`); what is missing is
 asked for, one answer at a time. Each user's messages are answered one after the other."""
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bridge.xmpp.commands.model import Access, Ask, Command, CommandFailed, Cont
 from bridge.xmpp.features import Kind
 from bridge.xmpp.iqs import StanzaError
 from bridge.xmpp.jids import bare
+from bridge.xmpp.received import InMessage
 
 __all__ = ["ChatCommands"]
 
@@ -44,8 +45,8 @@ class _Bucket:
 
 
 class ChatCommands:
-    """Answers chat messages to one gateway's JID. `say` sends a line from the gateway to a full JID, `clock` is in
-    seconds; a user may send `burst` messages at once and `rate` a second."""
+    """Answers chat messages to one gateway's JID. `say` sends a text from the gateway to a full JID, `clock` is
+    in seconds; a user may send `burst` messages at once and `rate` a second."""
 
     def __init__(
         self,
@@ -65,6 +66,11 @@ class ChatCommands:
         self._dialogues: dict[str, tuple[Dialogue, float]] = {}
         self._waiting: dict[str, deque[tuple[str, str]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, message: InMessage) -> None:
+        """Take a message to the gateway that can be read. Raises StanzaError like `receive`."""
+        if message.body and message.type in ("chat", "normal"):
+            self.receive(message.sender, message.body)
 
     def receive(self, resource: str, text: str) -> None:
         """Take a message of a user's full JID; the answer goes out through `say`.

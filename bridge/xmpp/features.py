@@ -138,7 +138,7 @@ def identity_for(kind: Kind, info: BackendInfo, name: str = "") -> tuple[Identit
 class Features:
     """The descriptions of one gateway's addresses. `archive` are the features of the rooms' archive."""
 
-    def __init__(self, info: BackendInfo, archive: tuple[str, ...] = (NS.MAM,)) -> None:
+    def __init__(self, info: BackendInfo, archive: tuple[str, ...] = (NS.MAM, NS.MAM + "#extended")) -> None:
         self.info = info
         self._archive = archive
 

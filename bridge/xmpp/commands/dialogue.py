@@ -30,8 +30,8 @@ class Dialogue:
         return not self._open
 
     def take_line(self, line: str) -> tuple[str, str]:
-        """Fill in from the words after a command: `name=value`, or in the order of the fields, the last of which
-        takes all that is left. Returns a complaint and what was not used."""
+        """Fill in from the words after a command: `name=value`, or in the order of the fields, the last of
+        which takes all that is left. Returns a complaint and what was not used."""
         words = line.split(" ") if line else []
         names = {field.name: field for field in self._open}
         plain: list[str] = []
