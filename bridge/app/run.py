@@ -6,26 +6,23 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
+from bridge import __version__
+from bridge.api import SoftwareVersion
 from bridge.app import logs, systemd
+from bridge.app.assembly import Domain
 from bridge.app.config import Config, load
 from bridge.app.config_errors import ConfigError
 from bridge.app.lock import Locked, locked
-from bridge.app.wiring import StartFailed, core_settings, link_config, make_backend
-from bridge.core.gateway import Gateway
+from bridge.app.wiring import StartFailed
 from bridge.store.engine import Store
 from bridge.store.errors import StoreError, VaultError
 from bridge.store.vault import Vault
-from bridge.xmpp.component import Component
-from bridge.xmpp.link import ComponentLink
 
 log = logging.getLogger(__name__)
 
+SOFTWARE = SoftwareVersion("xmpp-bridge", __version__)
 GOODBYE = "Gateway shutdown"
-STOP_SECONDS = 4.0
 
 
 async def run_app(config: Config) -> None:
@@ -44,27 +41,20 @@ class App:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stopping = asyncio.Event()
-        self.gateways: list[Gateway] = []
-        self.components: list[Component] = []
+        self.domains: list[Domain] = []
 
     async def run(self) -> None:
         """Start everything, wait for `stop`, and end everything in good order.
 
         Raises StartFailed, StoreError, VaultError."""
-        async with self._store() as store:
-            self._build(store)
-            async with asyncio.TaskGroup() as tasks:
-                with _Signals(self):
-                    for gateway in self.gateways:
-                        await gateway.start()
-                    for component in self.components:
-                        tasks.create_task(component.run())
-                    watchdog = tasks.create_task(systemd.keep_watchdog())
-                    self._started()
-                    await self._stopping.wait()
-                    systemd.notify("STOPPING=1")
-                    await self._end()
-                    watchdog.cancel()
+        vault = Vault.from_file(self._config.key_file, create=True)
+        with _Signals(self):
+            store = await Store.open(self._config.store_url, vault)
+            try:
+                self.domains += [Domain(self._config, each, store) for each in self._config.gateways]
+                await self._serve()
+            finally:
+                await store.close()
         log.info("stopped")
 
     def stop(self) -> None:
@@ -82,42 +72,27 @@ class App:
         logs.set_level(level)
         log.warning("reloaded the log level (%s); other changes need a restart", level)
 
-    @asynccontextmanager
-    async def _store(self) -> AsyncIterator[Store]:
-        store = await Store.open(self._config.store_url, Vault.from_file(self._config.key_file, create=True))
-        try:
-            yield store
-        finally:
-            await store.close()
-
-    def _build(self, store: Store) -> None:
-        for each in self._config.gateways:
-            settings = core_settings(self._config, each)
-            gateway = Gateway(each.domain, make_backend(each), store, settings)
-            self.gateways.append(gateway)
-            self.components.append(Component(ComponentLink(link_config(each)), gateway))
+    async def _serve(self) -> None:
+        """Until `stop`; a bug in one of the tasks ends the others, too."""
+        async with asyncio.TaskGroup() as tasks:
+            watchdog = tasks.create_task(systemd.keep_watchdog(), name="watchdog")
+            for domain in self.domains:
+                await domain.start()
+                tasks.create_task(domain.run(), name=f"link of {domain.name}")
+            self._started()
+            await self._stopping.wait()
+            log.info("stopping")
+            systemd.notify("STOPPING=1")
+            await asyncio.gather(*(domain.stop(GOODBYE) for domain in self.domains))
+            watchdog.cancel()
 
     def _started(self) -> None:
         # What is here now stays to the end: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        domains = ", ".join(gateway.domain for gateway in self.gateways)
-        log.info("started: %s", domains, extra={"python": sys.version.split()[0]})
-        systemd.notify(f"READY=1\nSTATUS=Serving {domains}")
-
-    async def _end(self) -> None:
-        """Sessions first, so that the rooms hear of it; then the streams."""
-        log.info("stopping")
-        results = await asyncio.gather(*map(_closed, self.gateways), return_exceptions=True)
-        results += await asyncio.gather(*(each.stop() for each in self.components), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                log.error("something did not stop in good order", exc_info=result)
-
-
-async def _closed(gateway: Gateway) -> None:
-    async with asyncio.timeout(STOP_SECONDS):
-        await gateway.stop(GOODBYE)
+        names = ", ".join(domain.name for domain in self.domains)
+        log.info("serving %s", names)
+        systemd.notify(f"READY=1\nSTATUS=Serving {names}")
 
 
 class _Signals:

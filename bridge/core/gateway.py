@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 
-from bridge.api import Backend, NetworkId, RoomAddress, RoomId
+from bridge.api import Backend, Capabilities, Chat, NetworkId, RoomAddress, RoomChat, RoomId
 from bridge.core.accounts import Accounts
 from bridge.core.entrance import Entrance
 from bridge.core.events import Events
@@ -23,6 +23,7 @@ from bridge.core.roomregistry import RoomRegistry
 from bridge.core.rooms import Rooms
 from bridge.core.roster import Roster
 from bridge.core.tasks import Tasks
+from bridge.core.values import SessionState
 from bridge.store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,17 @@ class Gateway:
     def link_is_up(self) -> bool:
         """Whether the XMPP server is connected."""
         return self._ground.link_is_up
+
+    def capabilities(self, user: str, network: NetworkId, chat: Chat) -> Capabilities:
+        """What a user's chat on a network can carry now."""
+        live = self._pool.peek(user, network)
+        if live is not None:
+            return live.capabilities(chat)
+        return self.info.room_features if isinstance(chat, RoomChat) else self.info.contact_features
+
+    def users(self) -> list[str]:
+        """The bare JIDs of those who have sessions now."""
+        return sorted({live.user for live in self._pool.all() if live.state is not SessionState.IDLE})
 
     async def start(self) -> None:
         """Take up what was going on before: registrations, subscriptions, kept rooms, unsettled messages."""
