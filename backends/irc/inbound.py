@@ -38,7 +38,7 @@ class Inbound:
             if " PRIVMSG " in line:
                 tags = parse_tags(raw[1:])
         source, _, rest = line.partition(" ")
-        if rest[:8] == "PRIVMSG " and source[0] == ":":
+        if rest[:8] == "PRIVMSG " and source[:1] == ":":
             target, colon, said = rest[8:].partition(" :")
             if colon and target and " " not in target:
                 self._said(source[1:], target, said, tags)

@@ -23,7 +23,7 @@ def raw_line(text: str, room: str | None, isupport: Isupport) -> str | None:
     if room is None or command not in _FOR_ROOM:
         return f"{command} {rest}" if rest else command
     words = rest.split(" ")
-    if not isupport.is_channel(words[0]):
+    if not isupport.is_channel(words[0]) or words[0][0] in "+-":
         words = [word for word in (room, *words) if word]
     before = _TEXT_AFTER.get(command)
     if before is not None and len(words) > before and not any(word[:1] == ":" for word in words):

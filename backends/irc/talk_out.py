@@ -58,18 +58,23 @@ class TalkOut:
             return target
         text = content.text
         verb = "NOTICE" if content.notice else "PRIVMSG"
-        plain = not content.spans and not content.action
-        if plain and len(text) <= _SHORT and text.isprintable() and text.strip():
+        if self._goes_whole(target, content):
             return await self._one(target, f"{verb} {target} :{text}")
-        room = self._link.room_for_text(target) - (
-            len(ctcp.build("ACTION", ".")) - 1 if content.action else 0
-        )
+        frame = len(ctcp.build("ACTION", ".")) - 1 if content.action else 0
+        room = self._link.room_for_text(target) - frame
         parts = list(split_content(content, room))
         if not parts:
             return Refused(Reason.BAD_REQUEST, "The message is empty")
         if len(parts) == 1 and parts[0].content.text == text:
             return await self._one(target, _wire(verb, target, parts[0], content))
         return await self._many(target, verb, parts, content)
+
+    def _goes_whole(self, target: str, content: Content) -> bool:
+        """Whether the text is one line that fits as it is: so are most."""
+        text = content.text
+        if content.action or content.spans or not text.isprintable() or not text.strip():
+            return False
+        return len(text) <= _SHORT or len(text.encode("utf-8", "replace")) <= self._link.room_for_text(target)
 
     def _target(self, chat: Chat) -> str | Refused:
         if isinstance(chat, RoomChat):
