@@ -49,7 +49,7 @@ _PRIVATE_KEYS = frozenset(
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 _COLOURS = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Redactor(logging.Filter):
@@ -99,8 +99,12 @@ class Redactor(logging.Filter):
 def _message(record: logging.LogRecord) -> str:
     """The message with its arguments, those that may hold a body replaced by their type's name."""
     arguments = record.args
-    if isinstance(arguments, Mapping):
-        arguments = {key: _opaque(value) for key, value in arguments.items()}
+    if isinstance(arguments, Mapping) and "%(" in str(record.msg):
+        arguments = {
+            key: HIDDEN if key in _PRIVATE_KEYS else _opaque(each) for key, each in arguments.items()
+        }
+    elif isinstance(arguments, Mapping):
+        arguments = (_opaque(arguments),)
     elif arguments:
         arguments = tuple(map(_opaque, arguments))
     try:
@@ -124,6 +128,11 @@ def _opaque(value: object) -> object:
     return value
 
 
+def _printable(text: str) -> str:
+    """The text without what could end the line or paint the terminal."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 class TextFormatter(logging.Formatter):
     """One line for people: time, level, logger, event, and the circumstances as key=value."""
 
@@ -135,10 +144,8 @@ class TextFormatter(logging.Formatter):
         """The line, and a traceback below it if there is one."""
         time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         name = record.name.removeprefix("bridge.")
-        extras = "".join(
-            f" {key}={_CONTROL.sub('?', str(value))}" for key, value in extras_of(record).items()
-        )
-        event = _CONTROL.sub("?", record.getMessage())
+        extras = "".join(f" {key}={_printable(str(value))}" for key, value in extras_of(record).items())
+        event = _printable(record.getMessage())
         line = f"{time} {record.levelname.lower():7} {name}: {event}{extras}"
         if self._colour and record.levelname in _COLOURS:
             line = f"{_COLOURS[record.levelname]}{line}\x1b[0m"

@@ -1,4 +1,4 @@
-"""What a good configuration becomes: defaults, places of files, and secrets from three sources, never shown."""
+"""What a good configuration becomes: defaults, places of files, secrets from three sources that stay so."""
 
 from __future__ import annotations
 
