@@ -44,10 +44,9 @@ async def test_a_message_goes_both_ways_through_the_page(folder: Path, tmp_path:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_all_and_a_second_start_works(folder: Path, number: signal.Signals) -> None:
+async def test_a_signal_ends_all_and_a_second_start_works(folder: Path) -> None:
     port = str(free_port())
-    for _ in range(2):
+    for number in (signal.SIGINT, signal.SIGTERM):
         demo = await start(folder, "--port", port)
         assert demo.stdout is not None
         said = ""

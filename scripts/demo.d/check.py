@@ -11,6 +11,8 @@ from tests.peers.converse import ConversePage, open_converse
 from tests.peers.daemon import RUNNING
 from tests.peers.irc_client import IrcClient, irc_client
 
+WITNESS = "carol"
+
 
 class CheckFailed(Exception):
     """What did not happen, with what the page showed and the servers logged."""
@@ -19,7 +21,7 @@ class CheckFailed(Exception):
 async def check(url: str, irc_port: int, channel: str, screenshot: Path | None = None) -> None:
     """Exchange a message both ways through the page at `url`. Raises CheckFailed."""
     try:
-        async with irc_client(irc_port, "witness") as witness:
+        async with irc_client(irc_port, WITNESS) as witness:
             await witness.join(channel)
             async with open_converse(url) as page:
                 try:
@@ -34,13 +36,15 @@ async def check(url: str, irc_port: int, channel: str, screenshot: Path | None =
 
 async def _exchange(page: ConversePage, witness: IrcClient, channel: str) -> None:
     await page.wait_room()
-    for nick in ("alice", NICK, "witness"):
+    for nick in ("alice", NICK, WITNESS):
         await page.wait_occupant(nick)
     await page.wait_message("Welcome to the garden, alice!")
-    nonce = secrets.token_hex(6)
-    await page.send(f"say {nonce}")
-    await witness.wait_for(rf"^:alice!\S* PRIVMSG {channel} :say {nonce}$")
-    await witness.wait_for(rf"^:{NICK}!\S* PRIVMSG {channel} :alice, you said: {nonce}$")
-    await page.wait_message(f"alice, you said: {nonce}")
-    witness.say(channel, f"I saw it, too: {nonce}")
-    await page.wait_message(f"I saw it, too: {nonce}")
+    await page.send("hello")
+    await page.wait_message("Hello alice!")
+    count = secrets.randbelow(900_000) + 100_000
+    await page.send(f"say {count} tulips are in bloom")
+    await witness.wait_for(rf"^:alice!\S* PRIVMSG {channel} :say {count} tulips are in bloom$")
+    await witness.wait_for(rf"^:{NICK}!\S* PRIVMSG {channel} :alice, you said: {count} tulips are in bloom$")
+    await page.wait_message(f"alice, you said: {count} tulips are in bloom")
+    witness.say(channel, f"alice: {count}? I counted one more, on plain old IRC.")
+    await page.wait_message(f"alice: {count}? I counted one more")
