@@ -139,6 +139,16 @@ def is_outage(error: BaseException) -> bool:
     return type(error.orig).__name__ == "OperationalError"
 
 
+def transaction_lost(connection: Connection) -> bool:
+    """Whether the rows written so far are gone, after an error in a savepoint.
+
+    SQLite undoes the whole transaction by itself on a full disk; later statements would commit each alone.
+    """
+    if connection.invalidated:
+        return True
+    return not getattr(connection.connection.dbapi_connection, "in_transaction", True)
+
+
 def describe(error: BaseException) -> str:
     """An error in a few words, without the values of the row that met it."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error

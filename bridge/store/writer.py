@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.store.database import WRITING, describe, is_outage
+from bridge.store.database import WRITING, describe, is_outage, transaction_lost
 from bridge.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -248,31 +248,32 @@ def _write_grouped(connection: Connection, batch: list[Item]) -> list[object]:
 
 def _write_singly(connection: Connection, batch: list[Item]) -> list[object]:
     """The slow way, after a batch failed for the fault of one of its rows: only the culprits fail."""
-    results: list[object] = []
-    for operation, row, _ in batch:
-        try:
-            with connection.begin_nested():
-                outcome = operation(connection, [row])
-        except Exception as error:
-            if is_outage(error):
-                raise
-            results.append(_failed(error))
-        else:
-            results.append(outcome[0] if outcome else None)
-    return results
+    return [_in_savepoint(connection, _alone, item) for item in batch]
+
+
+def _alone(connection: Connection, item: Item) -> object:
+    operation, row, _ = item
+    outcome = operation(connection, [row])
+    return outcome[0] if outcome else None
 
 
 def _run_units(connection: Connection, units: list[Callable[[Connection], object]]) -> list[object]:
-    results: list[object] = []
-    for unit in units:
-        try:
-            with connection.begin_nested():
-                results.append(unit(connection))
-        except Exception as error:
-            if is_outage(error):
-                raise
-            results.append(_failed(error))
-    return results
+    return [_in_savepoint(connection, _unit, unit) for unit in units]
+
+
+def _unit(connection: Connection, unit: Callable[[Connection], object]) -> object:
+    return unit(connection)
+
+
+def _in_savepoint(connection: Connection, work: Callable[[Connection, Any], object], what: Any) -> object:
+    """The work's result, or Failed for an error of its own; a fault of the database is raised."""
+    try:
+        with connection.begin_nested():
+            return work(connection, what)
+    except Exception as error:
+        if is_outage(error) or transaction_lost(connection):
+            raise
+        return _failed(error)
 
 
 def _failed(error: Exception) -> Failed:

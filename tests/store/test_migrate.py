@@ -44,6 +44,17 @@ def test_many_connections_to_a_new_file_at_once(tmp_path: Path) -> None:
         assert modes == ["wal"] * 4
 
 
+async def test_sqlite_is_set_to_lose_nothing(tmp_path: Path, vault: Vault) -> None:
+    """A killed process can't show it, only a power cut could: each commit is on the disk."""
+    store = await Store.open(f"sqlite:///{tmp_path}/bridge.db", vault)
+    for pragma, value in {"synchronous": 2, "journal_mode": "wal", "foreign_keys": 1}.items():
+        found = await store.writer.submit_unit(
+            lambda connection, pragma=pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+        )
+        assert found == value
+    await store.close()
+
+
 def journal_mode(engine: Engine) -> str:
     with engine.connect() as connection:
         mode = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar())

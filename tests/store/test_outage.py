@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from bridge.store import database, migrate
 from bridge.store.engine import Store
@@ -50,10 +51,10 @@ async def check_all_there(store: Store, puts: list[asyncio.Future[int | None]], 
     assert [row.id for row in await store.archive.last(key, 10_000)] == list(range(3000))
 
 
-def put_many(store: Store, key: int) -> list[asyncio.Future[int | None]]:
+def put_many(store: Store, key: int, payload: bytes = b"x" * 100) -> list[asyncio.Future[int | None]]:
     puts = []
     for number in range(3000):
-        store.archive.add(key, number, "s", "o", "i", b"x" * 100)
+        store.archive.add(key, number, "s", "o", "i", payload)
         if number % 10 == 0:
             puts.append(store.inbox.put("g", "a", "c", str(number), "s", b"x" * 100))
     return puts
@@ -76,19 +77,52 @@ async def test_sqlite_locked_by_someone_else(
     assert "database is locked" in complaints(caplog)[0]
 
 
-async def test_sqlite_on_a_full_disk(store: Store, url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The limit on a file's size stands for the end of the disk: the system says no in the same place."""
+@pytest.mark.parametrize("size", [100, 5000])
+async def test_sqlite_on_a_full_disk(
+    store: Store, url: str, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    """The limit on a file's size stands for the end of the disk: the system says no in the same place.
+
+    Small rows meet it at the commit; large ones before, when SQLite's cache is full.
+    """
     key = await store.archive.room_key("a", "#r")
     log_file = Path(url.removeprefix("sqlite:///") + "-wal")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log_file.stat().st_size + 20_000, hard))
     try:
-        puts = put_many(store, key)
+        puts = put_many(store, key, b"x" * size)
         await becomes(store, healthy=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await check_all_there(store, puts, key)
     assert len(complaints(caplog)) == 1
+
+
+@pytest.mark.parametrize("poisoned", [False, True])
+async def test_a_full_disk_in_the_middle_of_savepoints(store: Store, url: str, poisoned: bool) -> None:
+    """SQLite then undoes the whole transaction, savepoints and all: nothing in it may count as written."""
+    key = await store.archive.room_key("a", "#r")
+    insert = text("INSERT INTO archive VALUES (:key, :id, '', '', '', :payload)")
+    rows = [{"key": key + 1, "id": number, "payload": b"x" * 5000} for number in range(1000)]
+    log_file = Path(url.removeprefix("sqlite:///") + "-wal")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log_file.stat().st_size + 20_000, hard))
+    try:
+        before = store.inbox.put("g", "a", "c", "before", "s", b"x")
+        poison = store.inbox.put("g", "a", "\ud800", "poison", "s", b"x") if poisoned else None
+        unit = store.writer.submit_unit(lambda connection: connection.execute(insert, rows).rowcount)
+        after = store.inbox.put("g", "a", "c", "after", "s", b"x")
+        await becomes(store, healthy=False)
+        assert not any(future.done() for future in (before, unit, after))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    ids = [await before, await after]
+    if poison is not None:
+        with pytest.raises(UnicodeEncodeError):
+            await poison
+    await unit
+    assert [row.id for row in await store.inbox.pending("g")] == ids
+    assert len(await store.archive.last(key + 1, 2000)) == 1000
 
 
 async def test_postgres_stopped_and_started(
