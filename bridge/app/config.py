@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from bridge.app.config_errors import ConfigError, Mistake, hide_password, key_path
-from bridge.app.config_expect import secrets_in
+from bridge.app.config_expect import secrets_in, struct_of
 from bridge.app.config_gateways import Gateways
 from bridge.app.config_models import (
     ArchiveSettings,
@@ -47,7 +47,7 @@ class _StoreTable(msgspec.Struct, frozen=True):
 
 
 class _Document(msgspec.Struct, frozen=True):
-    """The document but for `[gateway]`."""
+    """The document; what is in `gateway` is read apart."""
 
     data_dir: str = ""
     admins: tuple[_JID, ...] = ()
@@ -56,6 +56,7 @@ class _Document(msgspec.Struct, frozen=True):
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
     limits: LimitSettings = LimitSettings()
+    gateway: dict[str, object] = {}
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -135,7 +136,7 @@ def _elsewhere() -> dict[str, str]:
     hints = {"secret": 'each gateway has its own, in [gateway."DOMAIN"]'}
     hints["backend"] = hints["secret"]
     for field in msgspec.structs.fields(_Document):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+        if field.name == "gateway" or struct_of(field.type) is not None:
             continue
         hints[field.encode_name] = "it belongs at the top of the file, above the first [table]"
     return hints

@@ -67,7 +67,7 @@ class App:
             level = load(self._config.file).log.level
         except ConfigError as error:
             for mistake in error.mistakes:
-                log.error("not reloaded: %s", mistake)
+                log.error("not reloaded: %s", str(mistake))
             return
         logs.set_level(level)
         log.warning("reloaded the log level (%s); other changes need a restart", level)

@@ -34,7 +34,8 @@ class EchoSession:
                 self.host.emit(api.RoomLeft(ROOM, api.Departure.LEFT))
             case api.SendMessage(chat=chat, content=content):
                 sender = api.OccupantId(ECHO if isinstance(chat, api.RoomChat) else "")
-                self.host.emit(api.MessageReceived(chat, sender, api.MessageId(""), content))
+                answer = api.MessageReceived(chat, sender, api.MessageId(""), content)
+                asyncio.get_running_loop().call_soon(self.host.emit, answer)
             case _:
                 return api.Refused(api.Reason.UNSUPPORTED, "An echo can't do that.")
         return api.Sent()

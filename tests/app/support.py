@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
@@ -58,11 +59,16 @@ class Point:
 def offer(monkeypatch: pytest.MonkeyPatch, **factories: Any) -> None:
     """Make these the entry points, and no others."""
     points = [Point(name, factory) for name, factory in factories.items()]
-    monkeypatch.setattr(backends.metadata, "entry_points", lambda group: points if group else [])
+
+    def entry_points(**wanted: str) -> Any:
+        return points if wanted.get("group") == backends.GROUP else metadata.entry_points(**wanted)
+
+    monkeypatch.setattr(backends, "metadata", SimpleNamespace(entry_points=entry_points))
 
 
 def sample() -> Any:
-    return SimpleNamespace(Options=Options, create=lambda options: None)
+    made = SimpleNamespace(info=SimpleNamespace(description="A sample"))
+    return SimpleNamespace(Options=Options, create=lambda options: made)
 
 
 def write(folder: Path, text: str) -> Path:
