@@ -45,8 +45,8 @@ class _Bucket:
 
 
 class ChatCommands:
-    """Answers chat messages to one gateway's JID. `say` sends a text from the gateway to a full JID, `clock` is
-    in seconds; a user may send `burst` messages at once and `rate` a second."""
+    """Answers chat messages to one gateway's JID. `say` sends a text from it to a full JID, `clock` is in
+    seconds; a user may send `burst` messages at once and `rate` a second."""
 
     def __init__(
         self,

@@ -28,11 +28,11 @@ Part = Registration | AdHoc | Disco | Prompt | VCards | InfoIqs
 
 
 class Information:
-    """All of it for one gateway: made before the `Component`, which takes `caps.element` and `commands.take`; then
-    the component answers `parts(component.pings.ping)`.
+    """All of it for one gateway. It is made before the `Component`, which takes `caps.element` and
+    `commands.take`; then the component answers `parts(component.pings.ping)`.
 
-    `capabilities` says what a user's chat on a network can carry now, `users` who has sessions, `admins` are the
-    bare JIDs of the admins, `node` is the URL that stands for this software in entity capabilities.
+    `capabilities` says what a user's chat on a network can carry now, `users` who has sessions, `admins` are
+    the bare JIDs of the admins, `node` is the URL that stands for this software in entity capabilities.
     """
 
     def __init__(
@@ -51,29 +51,17 @@ class Information:
         self._addresses = addresses
         self._software = software
         self._clock = clock
-        self._features = Features(gateway.info)
-        self.caps = Caps(self._features, node)
-        registrar = Registrar(gateway)
-        prompt = Prompt(gateway.backend, addresses)
-        self._room_list = room_list = RoomList(gateway, clock)
-        catalogue = Catalogue(
-            Services(gateway, addresses, registrar, prompt, room_list, software, users, frozenset(admins))
-        )
+        features = Features(gateway.info)
+        self.caps = caps = Caps(features, node)
+        registrar, prompt = Registrar(gateway), Prompt(gateway.backend, addresses)
+        rooms = RoomList(gateway, clock)
+        services = Services(gateway, addresses, registrar, prompt, rooms, software, users, frozenset(admins))
+        catalogue = Catalogue(services)
         self.commands = ChatCommands(catalogue, self._say, clock)
-        self._adhoc = AdHoc(catalogue, addresses, clock)
-        disco = Disco(
-            gateway,
-            addresses,
-            self._features,
-            self.caps,
-            self._adhoc,
-            room_list,
-            capabilities,
-            software.name,
-        )
+        adhoc = AdHoc(catalogue, addresses, clock)
         self._parts: tuple[Part, ...] = (
-            disco,
-            self._adhoc,
+            Disco(gateway, addresses, features, caps, adhoc, rooms, capabilities, software.name),
+            adhoc,
             prompt,
             Registration(registrar, addresses),
             VCards(gateway, addresses),

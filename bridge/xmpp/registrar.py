@@ -39,10 +39,14 @@ class Registrar:
     async def unregister(self, user: str, network: NetworkId) -> bool:
         """Remove a registration (network `""`: everything), and leave the roster (XEP-0100 §4.3). Returns
         whether there was one."""
+        gone = {network}
+        if not network:
+            gone |= {NetworkId(one.network) for one in await self._gateway.accounts.registrations(user)}
         if not await self._gateway.accounts.unregister(user, network):
             return False
-        address = NetworkAddress(network) if network else None
-        self._gateway.roster.unsubscribe(user, self._jid(network), address, "")
+        for one in sorted(gone):
+            address = NetworkAddress(one) if one else None
+            self._gateway.roster.unsubscribe(user, self._jid(one), address, "")
         return True
 
     def _jid(self, network: NetworkId) -> str:

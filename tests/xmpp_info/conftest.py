@@ -100,8 +100,8 @@ async def world(prosody: Prosody, store: Store) -> AsyncIterator[World]:
         addresses,
         software=SoftwareVersion("xmpp-bridge", "1.2"),
         node="https://example.test/bridge",
-        capabilities=lambda user, network, chat: gateway._pool.live(user, network).capabilities(chat),
-        users=lambda: [live.user for live in gateway._pool.all()],
+        capabilities=gateway.capabilities,
+        users=gateway.users,
         admins=[prosody.jid("bob")],
         clock=clock,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -199,3 +200,15 @@ async def test_unregistering(world: World, alice: XmppClient) -> None:
     done = await run(alice, DOMAIN, "unregister", submit(confirm="true"), sessionid=session)
     assert note(done) == "Your registration was removed."
     assert await world.gateway.accounts.registrations(alice.bare) == []
+
+
+async def test_a_step_under_way_is_not_taken_twice(world: World, alice: XmppClient) -> None:
+    session = (await run(alice, NETWORK, "register")).get("sessionid", "")
+    slow = asyncio.create_task(run(alice, NETWORK, "register", submit(nick="slow"), sessionid=session))
+    while not world.town.checked:
+        await alice.sync()
+    answer = await alice.iq(NETWORK, command("register", submit(nick="slow"), sessionid=session), "set")
+    assert error(answer)[:2] == ("wait", "unexpected-request")
+    world.town.ready.set()
+    assert (await slow).get("status") == "completed"
+    assert len(world.town.checked) == 1

@@ -41,9 +41,7 @@ async def test_the_form_and_an_edit_that_keeps_the_secret(world: World, alice: X
         "FORM_TYPE": [REGISTER], "nick": [], "password": [], "greeting": [], "loud": ["false"], "colour": [],
     }  # fmt: skip
     filled = submit(FORM_TYPE=REGISTER, nick="Ally", password="s3cret", loud="1", colour="r")
-    filled = filled.replace(
-        "</x>", "<field var='greeting'><value>Hi</value><value>there</value></field></x>"
-    )
+    filled = filled.replace("</x>", "<field var='greeting'><value>Hi</value><value>there</value></field></x>")
     assert (await alice.iq(NETWORK, query(filled), "set"))["type"] == "result"
     await alice.wait(presence(NETWORK, "subscribe"))
     assert not await registered(alice, DOMAIN)
@@ -105,7 +103,9 @@ async def test_removing_one_and_removing_all(world: World, alice: XmppClient, bo
     assert error(answer)[1] == "bad-request"
 
 
-@pytest.mark.parametrize(("jid", "condition"), [("bob%x.example", "service-unavailable"), ("x", "item-not-found")])
+@pytest.mark.parametrize(
+    ("jid", "condition"), [("bob%x.example", "service-unavailable"), ("x", "item-not-found")]
+)
 async def test_only_the_gateway_and_its_networks_register(
     world: World, alice: XmppClient, jid: str, condition: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Knows a made-up network for tests of the XMPP side: `NET`, `PERSON%NET` and `#ROOM%NET`, any NET with a dot."""
+"""Knows a made-up network for tests of the XMPP side: `NET`, `PERSON%NET`, `#ROOM%NET`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ INFO = BackendInfo(
 
 
 class Town:
-    """The backend. Set `rooms` to how many rooms a network lists; `checked` has what registrations came in."""
+    """The backend. `rooms` is how many rooms a network lists, `checked` what registrations came in; who
+    registers as `slow` waits for `ready`. Every name with a dot is a network."""
 
     def __init__(self) -> None:
         self.info = INFO
@@ -69,7 +70,7 @@ class Town:
         self.listed = 0
         self.checked: list[dict[str, str]] = []
         self.live_contact_features: Capabilities | None = None
-        self.silent = asyncio.Event()
+        self.ready = asyncio.Event()
 
     def parse_address(self, local: str) -> Address:
         name, _, network = local.rpartition("%")
@@ -110,6 +111,8 @@ class Town:
 
     async def check_registration(self, network: NetworkId, values: Mapping[str, str]) -> Mapping[str, str]:
         self.checked.append(dict(values))
+        if values.get("nick") == "slow":
+            await self.ready.wait()
         if values.get("nick") == "taken":
             raise RegistrationRefused("That name is taken.", "nick")
         return values
@@ -141,7 +144,9 @@ class TownSession:
     async def query(self, query: Query) -> Answer:
         if isinstance(query, AskRooms):
             self._town.listed += 1
-            rooms = (RoomListing(RoomId(f"#r{n:03}"), f"#r{n:03}", n, "talk") for n in range(self._town.rooms))
+            rooms = (
+                RoomListing(RoomId(f"#r{n:03}"), f"#r{n:03}", n, "talk") for n in range(self._town.rooms)
+            )
             return Answer(rooms=tuple(rooms))
         if query.contact != "bob":
             raise QueryFailed(Reason.NOT_FOUND, "There is nobody of that name.")

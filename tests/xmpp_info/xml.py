@@ -22,7 +22,9 @@ def error(answer: Iq) -> tuple[str, str, str]:
     assert answer.xml.get("type") == "error", str(answer)
     found = answer.xml.find("{jabber:client}error")
     assert found is not None, str(answer)
-    condition = next(part.tag for part in found if part.tag.startswith(STANZAS) and not part.tag.endswith("}text"))
+    condition = next(
+        part.tag for part in found if part.tag.startswith(STANZAS) and not part.tag.endswith("}text")
+    )
     return found.get("type", ""), condition.removeprefix(STANZAS), found.findtext(STANZAS + "text") or ""
 
 

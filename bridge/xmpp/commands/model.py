@@ -16,7 +16,8 @@ from bridge.xmpp.registrar import Registrar
 from bridge.xmpp.roomlist import RoomList
 
 __all__ = [
-    "Access", "Ask", "Command", "CommandFailed", "Context", "Done", "Services", "Step", "network_named",
+    "Access", "Ask", "Command", "CommandFailed", "Context", "Done", "Services", "Step", "has_networks",
+    "network_named",
 ]  # fmt: skip
 
 EVERYWHERE = frozenset({Kind.GATEWAY, Kind.NETWORK})
@@ -115,6 +116,15 @@ class Command(msgspec.Struct, frozen=True):
     usage: str = ""
     access: Access = Access.ALL
     where: frozenset[Kind] = GATEWAY
+
+
+def has_networks(services: Services) -> bool:
+    """Whether users tell networks of this gateway apart by host names (else there is but one, `""`)."""
+    try:
+        address = services.gateway.backend.parse_address("network.invalid")
+    except BadAddress:
+        return False
+    return isinstance(address, NetworkAddress) and address.network != ""
 
 
 def network_named(services: Services, typed: str, field: str) -> NetworkId:

@@ -22,6 +22,7 @@ from bridge.xmpp.commands.model import (
     Context,
     Done,
     Step,
+    has_networks,
     network_named,
 )
 from bridge.xmpp.jids import BadJid
@@ -62,11 +63,14 @@ async def _rooms(context: Context) -> Step:
 
 async def _list(context: Context) -> Step:
     fields = [Field("search", "Only with this word")]
-    if context.network is None:
+    only = context.network
+    if only is None and not has_networks(context.services):
+        only = NetworkId("")
+    if only is None:
         fields.insert(0, Field("network", "Network", required=True))
 
     async def chosen(values: Mapping[str, str]) -> Step:
-        network = context.network
+        network = only
         if network is None:
             network = network_named(context.services, values["network"], "network")
         return await _listing(context, network, values.get("search", ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.api import BadAddress, Field, FieldKind, Form, NetworkAddress, NetworkId, RegistrationRefused
+from bridge.api import Field, FieldKind, Form, NetworkAddress, NetworkId, RegistrationRefused
 from bridge.xmpp.commands.model import (
     EVERYWHERE,
     Access,
@@ -14,19 +14,11 @@ from bridge.xmpp.commands.model import (
     Context,
     Done,
     Step,
+    has_networks,
     network_named,
 )
 
 __all__ = ["REGISTERING"]
-
-
-def _has_networks(context: Context) -> bool:
-    """Whether users tell networks of this gateway apart by host names (else there is but one)."""
-    try:
-        address = context.services.gateway.backend.parse_address("network.invalid")
-    except BadAddress:
-        return False
-    return isinstance(address, NetworkAddress) and address.network != ""
 
 
 def _name(context: Context, network: NetworkId) -> str:
@@ -36,7 +28,7 @@ def _name(context: Context, network: NetworkId) -> str:
 
 
 async def _register(context: Context) -> Step:
-    if context.network is not None or not _has_networks(context):
+    if context.network is not None or not has_networks(context.services):
         return await _details(context, context.network or NetworkId(""))
     field = Field("network", "Network", help="Leave it empty for what is to hold on every network.")
 

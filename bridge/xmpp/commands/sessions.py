@@ -16,6 +16,7 @@ from bridge.xmpp.commands.model import (
     Context,
     Done,
     Step,
+    has_networks,
     network_named,
 )
 
@@ -72,9 +73,9 @@ async def _status(context: Context) -> Step:
 async def _connect(context: Context) -> Step:
     if context.network is not None:
         return _connecting(context, context.network)
-    known = await _known_networks(context)
-    if known == [""]:
+    if not has_networks(context.services):
         return _connecting(context, NetworkId(""))
+    known = await _known_networks(context)
     field = Field("network", "Network", required=True, default=known[0] if len(known) == 1 else "")
 
     async def chosen(values: Mapping[str, str]) -> Step:
@@ -87,7 +88,7 @@ async def _known_networks(context: Context) -> list[str]:
     accounts = context.services.gateway.accounts
     registered = {one.network for one in await accounts.registrations(context.user)}
     known = registered | {one.network for one in accounts.status(context.user)}
-    return sorted(known - {""}) if known != {""} else [""]
+    return sorted(known - {""})
 
 
 def _connecting(context: Context, network: NetworkId) -> Done:
