@@ -86,25 +86,26 @@ def _muc_user(item: Item, codes: Iterable[int], more: str = "") -> str:
 
 
 def available(item: Item, codes: Iterable[int], away: bool, identity: str, caps: str) -> str:
-    """The children and the end tag of an occupant's presence. `identity` is the rendered occupant id."""
+    """What follows `head` and the recipient in an occupant's presence. `identity` is the rendered occupant id."""
     show = "<show>away</show>" if away else ""
-    return f"{show}{_muc_user(item, codes)}{identity}{caps}</presence>"
+    return f"'>{show}{_muc_user(item, codes)}{identity}{caps}</presence>"
 
 
 def unavailable(
     item: Item, codes: Iterable[int], status: str, identity: str, destroyed: str | None = None
 ) -> str:
-    """The children and the end tag of an occupant's last presence. `destroyed`: the room is gone, and why."""
+    """What follows `head` and the recipient in an occupant's last presence. `destroyed`: the room is gone, and why."""
     said = f"<status>{text(status)}</status>" if status else ""
     more = ""
     if destroyed is not None:
         more = f"<destroy><reason>{text(destroyed)}</reason></destroy>" if destroyed else "<destroy/>"
-    return f"{said}{_muc_user(item, codes, more)}{identity}</presence>"
+    return f"'>{said}{_muc_user(item, codes, more)}{identity}</presence>"
 
 
 def head(sender: str, gone: bool = False) -> str:
     """A presence up to the place where the recipient's (escaped) JID goes; ends within `to='`."""
-    return f"<presence from='{attr(sender)}'{' type=' + repr('unavailable') if gone else ''} to='"
+    kind = " type='unavailable'" if gone else ""
+    return f"<presence from='{attr(sender)}'{kind} to='"
 
 
 def refusal(sender: str, to: str, error: Shape, said: str, stanza_id: str = "", *, muc: bool = True) -> str:
