@@ -26,7 +26,7 @@ from bridge.api import (
 )
 
 
-class NotConforming(AssertionError):  # noqa: N818 (it names what happened)
+class NotConforming(AssertionError):
     """The backend breaks the contract of `bridge.api.backend`."""
 
 

@@ -24,7 +24,7 @@ E = TypeVar("E")
 WAIT_SECONDS = 5.0
 
 
-class NotEmitted(AssertionError):  # noqa: N818 (it names what happened)
+class NotEmitted(AssertionError):
     """A session did not say what a test waited for; the text has what it said instead."""
 
 
