@@ -34,8 +34,8 @@ SHOWN = 50
 
 async def _add(context: Context) -> Step:
     info = context.services.gateway.info
-    prompt = info.contact_prompt or info.room_prompt
-    field = Field("address", prompt or "Address", required=True)
+    prompts = " / ".join(prompt for prompt in (info.contact_prompt, info.room_prompt) if prompt)
+    field = Field("address", "Address", required=True, help=prompts)
 
     async def typed(values: Mapping[str, str]) -> Step:
         try:
