@@ -55,7 +55,7 @@ class Queries:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._list: asyncio.Future[Answer] | None = None
-        self._pings = 0
+        self._asked_before = 0
 
     async def ask(self, query: Query) -> Answer:
         """The answer; raises `QueryFailed`."""
@@ -64,8 +64,7 @@ class Queries:
                 case AskVersion(contact=contact):
                     return Answer({"name": await self._ctcp(contact, "VERSION", "")})
                 case AskPing(contact=contact):
-                    self._pings += 1
-                    await self._ctcp(contact, "PING", f"xmpp-bridge-{self._pings}")
+                    await self._ctcp(contact, "PING", self._token())
                     return Answer()
                 case AskProfile(contact=contact):
                     return await self._whois(contact)
@@ -73,6 +72,10 @@ class Queries:
                     return await self._rooms()
         except LinkEndedError:
             raise QueryFailed(Reason.NETWORK_DOWN, "The connection to the network broke") from None
+
+    def _token(self) -> str:
+        self._asked_before += 1
+        return f"xmpp-bridge-{self._asked_before}"
 
     async def _ctcp(self, contact: ContactId, command: str, text: str) -> str:
         fold = self._link.isupport.fold
@@ -89,11 +92,17 @@ class Queries:
         return await self._asked(build("PRIVMSG", contact, trailing=ctcp.build(command, text)), match)
 
     async def _asked(
-        self, line: str, match: Match[str | QueryFailed | None], claims: frozenset[str] = _GONE
+        self,
+        line: str,
+        match: Match[str | QueryFailed | None],
+        claims: frozenset[str] = _GONE,
+        then: str = "",
     ) -> str:
         with self._link.waiters.expecting(match, claims) as waiting:
             if not await self._link.outbox.send(line):
                 raise LinkEndedError
+            if then:
+                self._link.outbox.write(then)
             answer = await waiting.get(self._link.options.answer_timeout)
         if isinstance(answer, str):
             return answer
@@ -104,20 +113,25 @@ class Queries:
         wanted = fold(_checked(contact))
         fields: dict[str, str] = {}
         notes: list[str] = []
+        gone: list[QueryFailed] = []
+        token = self._token()
 
         def match(name: str, line: Line) -> str | QueryFailed | None:
+            if name == "pong" and token in line.params:
+                return gone[0] if gone else "done"
             if fold(line.param(1)) != wanted:
                 return None
             if name in _GONE:
-                return _not_there(line)
-            if name == "whoisuser":
+                gone.append(_not_there(line))
+            elif name == "whoisuser":
                 fields["nick"], fields["name"] = line.param(1), plain(line.param(-1))
                 notes.append(f"{line.param(2)}@{line.param(3)}")
             elif name in _WHOIS and name != "endofwhois":
                 notes.append(_whois_note(name, line))
-            return "done" if name == "endofwhois" else None
+            return None
 
-        await self._asked(build("WHOIS", contact), match, _WHOIS | _GONE)
+        # Not every server ends a WHOIS of nobody, so the end is the answer to a PING.
+        await self._asked(build("WHOIS", contact), match, _WHOIS | _GONE, f"PING :{token}")
         return Answer(fields | {"note": "\n".join(note for note in notes if note)})
 
     async def _rooms(self) -> Answer:

@@ -93,7 +93,7 @@ class IrcSession:
         finally:
             working.cancel()
             ending.cancel()
-            self._hang_up()
+            await self._hang_up()
             await asyncio.gather(working, ending, return_exceptions=True)
 
     def _raise_end(self, working: asyncio.Future[None]) -> None:
@@ -111,10 +111,10 @@ class IrcSession:
             self._link.emit(NetworkNotice(error))
         raise ConnectionLost(error)
 
-    def _hang_up(self) -> None:
+    async def _hang_up(self) -> None:
         if self._wire is not None:
             self._link.end()
-            self._wire.disconnect()
+            await self._wire.hang_up()
 
     async def _work(self) -> None:
         await self._connect()

@@ -59,7 +59,7 @@ class _Trial:
             await self._done
             wire.send_raw("QUIT")
         finally:
-            wire.disconnect()
+            await wire.hang_up()
 
     def receive(self, text: str) -> None:
         """One line."""

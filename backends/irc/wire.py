@@ -12,7 +12,7 @@ import errno
 import logging
 import ssl
 import traceback
-from typing import Any, Protocol
+from typing import Protocol
 
 from irc.client_aio import AioConnection, IrcProtocol
 from irc.connection import AioFactory
@@ -23,6 +23,10 @@ _log = logging.getLogger(__name__)
 
 LONGEST_IN = 16 * 1024
 """Bytes of one line from a server: 8191 of tags and 512 of message are the protocol's own limits."""
+
+
+_PATIENCE = 0.5
+"""Seconds for a server to agree that a connection has ended."""
 
 
 class Receiver(Protocol):
@@ -78,6 +82,7 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         self._rest = b""
         self._skipping = False
         self._out: list[bytes] = []
+        self._over = asyncio.Event()
 
     async def connect(self, host: str, port: int, tls: ssl.SSLContext | None, name: str) -> None:
         """Open the connection to an address literal; `name` is what the certificate must be for.
@@ -142,16 +147,19 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         raw = string.encode("utf-8", "replace")
         if len(raw) > self.longest_out:
             raw = raw[: self.longest_out].decode("utf-8", "ignore").encode()
-        self._out.append(raw)
+        self._out.append(raw + b"\r\n")
         if len(self._out) == 1:
             self.reactor.loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Give what was written to the transport now."""
+        """Give what was written to the transport now.
+
+        As single lines: with TLS each becomes a record of its own. Some servers (ngIRCd) forget the end of a
+        record that is longer than their buffer until more comes.
+        """
         out, self._out = self._out, []
         if out and self.transport is not None and not self.transport.is_closing():
-            out.append(b"")
-            self.transport.write(b"\r\n".join(out))
+            self.transport.writelines(out)
 
     def can_write(self) -> None:
         """The server takes more again."""
@@ -174,20 +182,24 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         if self.transport is not None:
             self.transport.close()
 
-    def abort(self) -> None:
-        """Hang up at once."""
-        if self.transport is not None:
+    async def hang_up(self) -> None:
+        """Hang up, and wait until it is done; a server that does not want to let go is left standing."""
+        self.disconnect()
+        if self.transport is None:
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._over.wait()
+        except TimeoutError:
             self.transport.abort()
+            await self._over.wait()
 
     def ended(self, error: Exception | None) -> None:
         """The transport's word that it is over."""
+        self._over.set()
         if self.connected:
             self.connected = False
             self._receiver.lost(error)
-
-    def encryption(self) -> Any:
-        """The TLS object of the connection; `None` for plain text."""
-        return self.transport.get_extra_info("ssl_object") if self.transport is not None else None
 
 
 def _report(error: Exception) -> None:

@@ -30,6 +30,7 @@ from bridge.api import (
 
 E = TypeVar("E")
 SECONDS = 10.0
+HOSTS = ("irc.example.org", "bare.example.org", "other.example.org")
 
 
 class RecordingHost:
@@ -133,16 +134,16 @@ def account_for(
     )  # fmt: skip
 
 
-def options_for(port: int, *, ca_file: str = "", **more: object) -> Options:
+def options_for(port: int, *, host: str = "", ca_file: str = "", **more: object) -> Options:
     """Options where `irc.example.org` is a server on loopback: TLS with that CA, else plain; no throttle."""
-    network = NetworkOptions(port=port, tls="required" if ca_file else "off", ca_file=ca_file)
+    network = NetworkOptions(host=host, port=port, tls="required" if ca_file else "off", ca_file=ca_file)
     values: dict[str, object] = {"throttle_burst": -1, "networks": {"irc.example.org": network}} | more
     return Options(**values)  # type: ignore[arg-type]
 
 
 def open_session(backend: Backend, account: Account) -> Driven:
-    """Start a session; `irc.example.org` is on loopback."""
-    host = RecordingHost(account, {"irc.example.org": "127.0.0.1"})
+    """Start a session; the names in `HOSTS` are on loopback."""
+    host = RecordingHost(account, dict.fromkeys(HOSTS, "127.0.0.1"))
     return Driven(backend.open(account, host), host)
 
 

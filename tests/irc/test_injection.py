@@ -136,7 +136,8 @@ def test_what_a_plain_command_writes() -> None:
         )
     ]  # fmt: skip
     expected = [
-        "JOIN #d key", "PART #c :bye now", "NICK alice2", "PRIVMSG #c :hi you\r\nPING :sent-1", "TOPIC #c :a b",
+        "JOIN #d key", "PART #c :bye now", "NICK alice2", "PRIVMSG #c :hi you\r\nPING :sent-1",
+        "TOPIC #c :a b",
         "KICK #c bob :go away", "MODE #c +v bob", "INVITE carol #c", "AWAY :out", "AWAY", "MODE #c +i",
     ]  # fmt: skip
     pairs = itertools.zip_longest(written, expected)
