@@ -81,7 +81,7 @@ class Component:
             gateway,
             addresses,
             link.write,
-            bounced=fence.bounced,
+            bounced=self.face.bounced,
             commands=commands,
             talk=talk,
             invites=invites,

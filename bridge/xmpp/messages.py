@@ -24,8 +24,8 @@ _ENCRYPTED = "This contact is on another network: messages to it can't be end-to
 class Messages:
     """Takes all messages of one gateway.
 
-    `bounced` is asked first for every error message, by its id; `commands` takes messages to the gateway
-    itself, `talk` and `invites` those to rooms; `write` takes finished text."""
+    `bounced` is asked first for every error message, by sender and id; `commands` takes messages to the
+    gateway itself, `talk` and `invites` those to rooms; `write` takes finished text."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Messages:
         addresses: Addresses,
         write: Callable[[str], object],
         *,
-        bounced: Callable[[str, InError], bool],
+        bounced: Callable[[str, str, InError], bool],
         commands: Callable[[InMessage], None],
         talk: RoomTalk,
         invites: Invites,
@@ -79,7 +79,7 @@ class Messages:
         """An error that came back: perhaps for a fenced message, perhaps because the client is gone from a
         room. It is never answered."""
         error = message.error
-        if error is None or (message.id and self._bounced(message.id, error)):
+        if error is None or (message.id and self._bounced(message.sender, message.id, error)):
             return
         if error.condition in FATAL and message.to_local:
             try:

@@ -44,13 +44,13 @@ def chat_state(state: Typing) -> str:
     return _STATES[state]
 
 
-def body_of(content: Content) -> str:
-    """What a client shows: the text, an emote and a notice marked as people write them, files by their
-    URL."""
+def body_of(content: Content, *, marked: bool = False) -> str:
+    """What a client shows: the text, an emote as people write it, files by their URL. `marked`: a notice is
+    called one, since a room has no other way to show it."""
     said = content.text
     if content.action:
         said = "/me " + said
-    if content.notice:
+    if marked and content.notice:
         said = "[notice] " + said
     if content.attachments:
         urls = [one.url for one in content.attachments if one.url not in said]
@@ -58,20 +58,20 @@ def body_of(content: Content) -> str:
     return said
 
 
-def content(content: Content) -> str:
+def content(content: Content, *, marked: bool = False) -> str:
     """Subject, body, formatting and attachments. The body is there even if it is empty: without it, clients
     and archives take the message for a notification."""
     if not (content.spans or content.attachments or content.action or content.notice or content.subject):
         return f"<body>{text(content.text)}</body>"
-    return _rich(content)
+    return _rich(content, marked)
 
 
-def _rich(content: Content) -> str:
-    said = f"<body>{text(body_of(content))}</body>"
+def _rich(content: Content, marked: bool) -> str:
+    said = f"<body>{text(body_of(content, marked=marked))}</body>"
     if content.subject:
         said = f"<subject>{text(content.subject)}</subject>{said}"
     if content.spans:
-        said += xhtml(content)
+        said += xhtml(content, marked=marked)
     for one in content.attachments:
         said += f"<x xmlns='jabber:x:oob'><url>{text(one.url)}</url></x>"
     return said

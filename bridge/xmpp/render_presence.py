@@ -86,7 +86,7 @@ def _muc_user(item: Item, codes: Iterable[int], more: str = "") -> str:
 
 
 def available(item: Item, codes: Iterable[int], away: bool, identity: str, caps: str) -> str:
-    """What follows `head` and the recipient in an occupant's presence. `identity` is the rendered occupant id."""
+    """What follows `head` and the recipient in a presence. `identity` is the rendered occupant id."""
     show = "<show>away</show>" if away else ""
     return f"'>{show}{_muc_user(item, codes)}{identity}{caps}</presence>"
 
@@ -94,7 +94,7 @@ def available(item: Item, codes: Iterable[int], away: bool, identity: str, caps:
 def unavailable(
     item: Item, codes: Iterable[int], status: str, identity: str, destroyed: str | None = None
 ) -> str:
-    """What follows `head` and the recipient in an occupant's last presence. `destroyed`: the room is gone, and why."""
+    """What follows `head` and the recipient in a last presence. `destroyed`: the room is gone, and why."""
     said = f"<status>{text(status)}</status>" if status else ""
     more = ""
     if destroyed is not None:

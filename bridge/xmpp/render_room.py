@@ -59,7 +59,7 @@ class RoomView:
         """The end of the start tag, the children, and the end tag."""
         said = message.content
         if said.spans or said.attachments or said.action or said.notice or said.subject:
-            children = content(said)
+            children = content(said, marked=True)
         else:
             children = f"<body>{text(said.text)}</body>"
         if message.origin_id or message.reply_to or message.thread or message.replaces or message.foreign_ids:

@@ -23,8 +23,8 @@ _CSS = {
 }
 
 
-def xhtml(content: Content) -> str:
-    """`<html/>` for a content's spans, "" where none of them marks anything."""
+def xhtml(content: Content, *, marked: bool = False) -> str:
+    """`<html/>` for a content's spans, "" where none of them marks anything. `marked`: a notice says so."""
     said, spans = content.text, [span for span in content.spans if span.start < span.end]
     edges = {0, len(said)}
     for span in spans:
@@ -39,7 +39,7 @@ def xhtml(content: Content) -> str:
         return ""
     if content.action:
         inner = "/me " + inner
-    if content.notice:
+    if marked and content.notice:
         inner = "[notice] " + inner
     return (
         "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'>"

@@ -70,6 +70,9 @@ async def test_from_a_contact(stage: Stage) -> None:
 async def test_what_the_fence_says(stage: Stage) -> None:
     face = stage.gateway.face
     assert await face.direct_message(ALICE, BOB, DirectMessage("d1", Content("x"))) == "fenced"
+    theirs = asyncio.ensure_future(
+        face.direct_message("carol@example.test", BOB, DirectMessage("d3", Content("x")))
+    )
     outcome = asyncio.ensure_future(face.direct_message(ALICE, BOB, DirectMessage("d2", Content("x"))))
     await stage.next("message", ALICE, lambda one: one.get("id") == "d2")
     stage.send(
@@ -77,7 +80,12 @@ async def test_what_the_fence_says(stage: Stage) -> None:
         "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>"
         "No such user</text></error></message>"
     )
+    stage.send(
+        f"<message type='error' from='{ALICE}' to='{BOB}' id='d3'><error type='cancel'><item-not-found "
+        "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    )
     assert await outcome == "bounced: item-not-found No such user"
+    assert await theirs == "fenced"
 
 
 async def test_old_and_own_messages_say_so(stage: Stage) -> None:

@@ -130,7 +130,7 @@ def test_room_messages(message: RoomMessage) -> None:
     assert element.get("id") == normal(message.stanza_id)
     sender = f"{ROOM}/{resource_of(message.sender)}" if message.sender else ROOM
     assert element.get("from") == sender
-    assert (element.findtext(IN + "body") or "") == normal(body_of(message.content))
+    assert (element.findtext(IN + "body") or "") == normal(body_of(message.content, marked=True))
     assert (element.findtext(IN + "subject") or "") == normal(message.content.subject or "")
     assert (element.findtext(IN + "thread") or "") == normal(message.thread)
     urls = [url.text or "" for url in element.iterfind("{jabber:x:oob}x/{jabber:x:oob}url")]
@@ -222,12 +222,12 @@ def test_the_rest(a: str, b: str, c: str, d: str, message: DirectMessage) -> Non
 
 @given(contents)
 def test_xhtml_has_the_words_of_the_body(content: Content) -> None:
-    xml = xhtml(content)
+    xml = xhtml(content, marked=True)
     if not xml:
         return
     body = ET.fromstring(xml)
     words = "".join("\n" if part.tag.endswith("br") else part.text or "" for part in flat(body))
-    plain = body_of(Content(content.text, action=content.action, notice=content.notice))
+    plain = body_of(Content(content.text, action=content.action, notice=content.notice), marked=True)
     assert words == normal(plain)
     for link in body.iter("{http://www.w3.org/1999/xhtml}a"):
         assert (link.get("href") or "").partition(":")[0].lower() not in (
