@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from bridge.app.config_errors import ConfigError, Mistake, hide_password, key_path
+from bridge.app.config_errors import ConfigError, Mistake, hide_password, key_path, passwords_of
 from bridge.app.config_expect import secrets_in, struct_of
 from bridge.app.config_gateways import Gateways
 from bridge.app.config_models import (
@@ -80,8 +80,7 @@ class Config(msgspec.Struct, frozen=True):
     def secrets(self) -> tuple[str, ...]:
         """Every secret in it, for the log's filter."""
         found = [secret for gateway in self.gateways for secret in gateway.secrets()]
-        password = re.search(r"://[^/@:\s]*:([^@\s]*)@", self.store_url)
-        return (*found, password[1]) if password else tuple(found)
+        return (*found, *passwords_of(self.store_url))
 
 
 def load(file: Path, environ: Mapping[str, str] = os.environ) -> Config:

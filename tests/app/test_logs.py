@@ -150,8 +150,8 @@ def test_arguments_that_do_not_fit_break_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "level", "shown"),
     [
-        ("slixmpp.xmlstream.xmlstream", logging.DEBUG, False),
-        ("slixmpp.xmlstream.xmlstream", logging.INFO, True),
+        ("slixmpp.xmlstream.xmlstream", logging.INFO, False),
+        ("slixmpp.xmlstream.xmlstream", logging.WARNING, True),
         ("irc.client", logging.DEBUG, False),
         ("sqlalchemy.engine.Engine", logging.INFO, False),
         ("asyncio", logging.INFO, False),
