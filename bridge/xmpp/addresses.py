@@ -30,7 +30,7 @@ class Addresses:
         self.domain = domain
         self._backend = backend
         self.jid = lru_cache(_CACHE)(self._jid)
-        self.parse = lru_cache(_CACHE)(self._parse)
+        self._rooms: dict[str, RoomAddress] = {}
 
     def _jid(self, address: Address) -> str:
         """The bare JID of an address (XEP-0106); the domain alone where the backend gives it no name.
@@ -39,9 +39,22 @@ class Addresses:
         local = self._backend.format_address(address)
         return f"{escape_local(local)}@{self.domain}" if local else self.domain
 
-    def _parse(self, local: str) -> Address | None:
-        """What an escaped local part stands for; None for the gateway itself. Raises BadAddress."""
-        return self._backend.parse_address(unescape_local(local)) if local else None
+    def parse(self, local: str) -> Address | None:
+        """What an escaped local part stands for; None for the gateway itself. Raises BadAddress.
+
+        Only rooms are remembered, since they come with every message: what else a name can be, a network may
+        tell its backend when it is connected."""
+        room = self._rooms.get(local)
+        if room is not None:
+            return room
+        if not local:
+            return None
+        address = self._backend.parse_address(unescape_local(local))
+        if isinstance(address, RoomAddress):
+            if len(self._rooms) >= _CACHE:
+                self._rooms.clear()
+            self._rooms[local] = address
+        return address
 
     def nick(self, resource: str) -> OccupantId:
         """The name in a room that a resource stands for."""
@@ -84,12 +97,18 @@ class Addresses:
         return "contact" if isinstance(address, ContactAddress) else "room"
 
 
-@lru_cache(_CACHE)
 def resource_of(name: str) -> str:
     """A foreign name as a resource: itself, unless no JID can carry it.
 
     A client that checks what it receives (RFC 6122) drops a whole stanza over one such character, so those
     become `_`. The case stays."""
+    if name.isascii() and name.isprintable() and 0 < len(name) <= _RESOURCE_BYTES:
+        return name
+    return _checked_resource(name)
+
+
+@lru_cache(_CACHE)
+def _checked_resource(name: str) -> str:
     try:
         prepare(f"x@x/{name}")
     except BadJid:

@@ -13,7 +13,7 @@ from bridge.xmpp.render_spans import xhtml
 
 __all__ = ["NO_STORE", "body_of", "chat_state", "content", "delay", "extras", "jid_attr", "reply", "stamp"]
 
-jid_attr = lru_cache(65536)(attr)
+jid_attr = lru_cache(16384)(attr)
 """`escape.attr` for the JIDs that come again and again."""
 
 NO_STORE = "<no-store xmlns='urn:xmpp:hints'/>"
