@@ -92,8 +92,8 @@ class Link:
 
     def room_for_text(self, target: str) -> int:
         """How many bytes of text one message to this target may have, so that others get it whole."""
-        prefix = 1 + len(self.nick.encode()) + 1 + (len(self.userhost.encode()) or _UNKNOWN_USERHOST)
-        return max(self.isupport.linelen - 2 - prefix - len(f" PRIVMSG {target} :".encode()), 64)
+        prefix = 1 + _size(self.nick) + 1 + (_size(self.userhost) or _UNKNOWN_USERHOST)
+        return max(self.isupport.linelen - 2 - prefix - _size(f" PRIVMSG {target} :"), 64)
 
     def joining(self, room: RoomId) -> None:
         """A JOIN is on its way; without any answer it counts as refused."""
@@ -132,3 +132,7 @@ class Link:
         self._joining.clear()
         for task in list(self._tasks):
             task.cancel()
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))

@@ -76,7 +76,7 @@ ALLOWED = {
     JoinRoom: {"JOIN"}, LeaveRoom: {"PART"}, ChangeNick: {"NICK"}, SendMessage: {"PRIVMSG", "NOTICE", "PING"},
     SetSubject: {"TOPIC"}, KickOccupant: {"KICK"}, SetRank: {"MODE"}, InviteContact: {"INVITE"},
     SetAvailability: {"AWAY"}, RunCommand: {"WHOIS"}, AskPing: {"PRIVMSG"}, AskVersion: {"PRIVMSG"},
-    AskProfile: {"WHOIS"},
+    AskProfile: {"WHOIS", "PING"},
 }  # fmt: skip
 
 
