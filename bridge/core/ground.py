@@ -70,6 +70,7 @@ class Ground:
         "salt",
         "settings",
         "stanza_id",
+        "stopping",
         "store",
     )
 
@@ -86,6 +87,7 @@ class Ground:
         self.chance: Callable[[], float] = random.random
         self.stanza_id = StanzaIds()
         self.link_is_up = False
+        self.stopping = False
         self.salt = b""
 
     def occupant_id(self, room: Room, name: OccupantId) -> str:
@@ -97,7 +99,8 @@ class Ground:
             who = (occupant.stable if occupant is not None else "") or name.lower()
             text = f"{room.jid}\0{who}".encode()
             known = hashlib.blake2b(text, key=self.salt, digest_size=15).hexdigest()
-            room.occupant_ids[name] = known
+            if occupant is not None:
+                room.occupant_ids[name] = known
         return known
 
     async def load_salt(self) -> None:

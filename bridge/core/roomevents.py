@@ -168,13 +168,14 @@ class RoomEvents:
         self._pool.refresh_watched(live)
 
     def session_closed(self, live: LiveAccount, text: str) -> None:
-        """The session was closed on purpose: everybody is out."""
+        """The session was closed on purpose: everybody is out (status 332 where the gateway itself goes)."""
+        how = Departure.DISCONNECTED if self._ground.stopping else Departure.QUIT
         for room in tuple(live.rooms.values()):
             self._abandon(live, room, text)
             resources = (*room.resources, *room.remembered)
             room.resources, room.remembered = {}, {}
             if room.state is RoomState.JOINED:
-                self._ground.face.room_left(room, resources, Departure.QUIT, "", text)
+                self._ground.face.room_left(room, resources, how, "", text)
                 if room.kept:
                     self._ground.face.puppet_presence(room.user, room.jid, False)
             room.gone(RoomState.OUT)
@@ -200,11 +201,12 @@ class RoomEvents:
 
     def _occupant_left(self, live: LiveAccount, event: OccupantLeft) -> None:
         room = live.rooms.get(event.room)
-        occupant = room.remove(event.name) if room is not None else None
+        occupant = room.occupants.get(event.name) if room is not None else None
         if room is None or occupant is None:
             return
         if room.resources:
             self._ground.face.occupant_left(room, occupant, event.how, event.actor, event.text)
+        room.remove(event.name)
         self._seen(live, occupant)
 
     def _occupant_renamed(self, live: LiveAccount, event: OccupantRenamed) -> None:

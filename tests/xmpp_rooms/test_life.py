@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 import pytest
 
 from bridge.api import (
@@ -28,7 +30,19 @@ from bridge.api import (
     Typing,
     TypingChanged,
 )
-from tests.xmpp_rooms.stage import ALICE, IN, LAPTOP, PHONE, ROOM, USER, Stage, codes, error, item
+from tests.xmpp_rooms.stage import (
+    ALICE,
+    IN,
+    LAPTOP,
+    OCCUPANT_ID,
+    PHONE,
+    ROOM,
+    USER,
+    Stage,
+    codes,
+    error,
+    item,
+)
 from tests.xmpp_rooms.village import person
 
 C = RoomId("#c")
@@ -52,6 +66,24 @@ async def test_somebody_goes(stage: Stage) -> None:
     assert (gone.get("type"), gone.findtext(IN + "status")) == ("unavailable", "so long")
     assert (item(gone).get("role"), item(gone).get("affiliation")) == ("none", "admin")
     assert codes(gone) == []
+
+
+async def test_who_has_an_account_is_known_by_it(stage: Stage) -> None:
+    def identity(presence: ET.Element) -> str | None:
+        found = presence.find(OCCUPANT_ID)
+        return None if found is None else found.get("id")
+
+    await stage.join()
+    dave = person("Dave", stable="dave's account")
+    stage.session.emit(OccupantJoined(C, dave))
+    came = identity(await stage.next("presence"))
+    stage.session.emit(OccupantLeft(C, dave.name, Departure.QUIT))
+    assert identity(await stage.next("presence")) == came
+    stage.session.emit(OccupantJoined(C, dave))
+    assert identity(await stage.next("presence")) == came
+    stage.session.emit(OccupantRenamed(C, dave.name, person("Rob", stable="dave's account")))
+    assert identity(await stage.next("presence")) == came
+    assert identity(await stage.next("presence")) == came
 
 
 @pytest.mark.parametrize(
