@@ -8,7 +8,7 @@ import logging
 import msgspec
 
 from bridge import __version__
-from bridge.api import Capabilities, Chat, NetworkId, RoomChat, SoftwareVersion
+from bridge.api import SoftwareVersion
 from bridge.app.config import Config
 from bridge.app.config_models import GatewayConfig
 from bridge.app.wiring import core_settings, link_config, make_backend
@@ -44,8 +44,8 @@ class Domain:
             addresses,
             software=SOFTWARE,
             node=CAPS_NODE,
-            capabilities=self._capabilities,
-            users=self._users,
+            capabilities=gateway.capabilities,
+            users=gateway.users,
             admins=config.admins,
         )
         self._component = Component(
@@ -81,13 +81,3 @@ class Domain:
                 log.exception(
                     "%s did not stop in good order", type(part).__name__, extra={"gateway": self.name}
                 )
-
-    def _users(self) -> list[str]:
-        return [live.user for live in self.gateway._pool.all()]
-
-    def _capabilities(self, user: str, network: NetworkId, chat: Chat) -> Capabilities:
-        live = self.gateway._pool.peek(user, network)
-        if live is not None:
-            return live.capabilities(chat)
-        info = self.gateway.info
-        return info.room_features if isinstance(chat, RoomChat) else info.contact_features

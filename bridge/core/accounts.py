@@ -19,6 +19,7 @@ from bridge.api import (
     Reason,
     RegistrationRefused,
 )
+from bridge.core.admission import Admission
 from bridge.core.ground import Ground
 from bridge.core.pool import SessionPool
 from bridge.core.values import AccountStatus, Registered, SessionState
@@ -32,9 +33,10 @@ QUERY_SECONDS = 30.0
 class Accounts:
     """What users do with their accounts on one gateway."""
 
-    def __init__(self, ground: Ground, pool: SessionPool) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool, admission: Admission) -> None:
         self._ground = ground
         self._pool = pool
+        self._admission = admission
         self._registered = pool.registered
         self.is_registered = pool.is_registered
 
@@ -59,6 +61,9 @@ class Accounts:
     async def register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> None:
         """Register, or change a registration: an empty secret keeps the one that is stored. Raises
         `RegistrationRefused`."""
+        refused = self._admission.of_user(user)
+        if refused is not None:
+            raise RegistrationRefused(refused.text)
         if not self._ground.settings.registration_open and not self.is_registered(user):
             raise RegistrationRefused("Registration is closed on this gateway.")
         registrations = self._ground.store.registrations
@@ -107,8 +112,11 @@ class Accounts:
         return [live.status() for live in self._pool.of(user)]
 
     def connect(self, user: str, network: NetworkId) -> None:
-        """Connect, and stay connected until told otherwise."""
+        """Connect, and stay connected until told otherwise. Raises `RegistrationRefused`."""
         live = self._pool.live(user, network)
+        refused = self._admission.to_network(live)
+        if refused is not None:
+            raise RegistrationRefused(refused.text)
         live.hold = True
         self._pool.ensure(live)
 

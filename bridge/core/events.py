@@ -116,7 +116,7 @@ class Events:
         if was_online:
             self._roster.session_offline(live)
         if error is None:
-            self._rooms.session_closed(live, "")
+            self._rooms.session_closed(live, live.goodbye)
             return False
         reason = Reason.NOT_AUTHORIZED if isinstance(error, AuthFailed) else Reason.NETWORK_DOWN
         if isinstance(error, ConnectionLost):

@@ -8,6 +8,7 @@ import time
 
 from bridge.api import Backend, Capabilities, Chat, NetworkId, RoomAddress, RoomChat, RoomId
 from bridge.core.accounts import Accounts
+from bridge.core.admission import Admission
 from bridge.core.entrance import Entrance
 from bridge.core.events import Events
 from bridge.core.ground import CoreSettings, Ground
@@ -45,17 +46,18 @@ class Gateway:
         self._ground = ground = Ground(domain, backend, store, self.settings)
         self._tasks = tasks = Tasks()
         self._pool = pool = SessionPool(ground)
-        self.accounts = Accounts(ground, pool)
+        admission = Admission(ground, pool)
+        self.accounts = Accounts(ground, pool, admission)
         self._archive = archive = RoomArchive(ground)
         registry = RoomRegistry(ground, pool)
         self._entrance = entrance = Entrance(ground, pool, registry, archive, tasks)
         self._keeper = keeper = RoomKeeper(ground, tasks)
-        self.rooms = Rooms(ground, pool, registry, entrance, archive, keeper)
+        self.rooms = Rooms(ground, pool, registry, entrance, archive, keeper, admission)
         room_events = RoomEvents(ground, pool, self.rooms, entrance, archive)
-        self.roster = Roster(ground, pool, self.rooms, tasks)
+        self.roster = Roster(ground, pool, self.rooms, tasks, admission)
         self._inbox = Inbox(ground, tasks)
         self._outbox = Outbox(ground, pool, tasks)
-        self.outbound = Outbound(ground, pool, self._outbox, room_events, archive)
+        self.outbound = Outbound(ground, pool, self._outbox, room_events, archive, admission)
         self._registry = registry
         self._events = Events(ground, pool, room_events, entrance, self.roster, self._inbox)
         pool.sink = self._events.take
@@ -99,6 +101,7 @@ class Gateway:
 
     async def stop(self, reason: str) -> None:
         """Close every session in good order; at most about 3 s."""
+        self._ground.stopping = True
         self.roster.shutdown()
         await self._pool.stop(reason)
         await self._tasks.stop()

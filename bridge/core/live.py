@@ -26,8 +26,9 @@ from bridge.core.values import AccountStatus, SessionState
 class LiveAccount:
     """State only; the supervisor moves `state` and `session`, the room and message services the rest.
 
-    `nick` is the name to go by where none is registered; `hold`: the user asked to stay connected; `watched`
-    has the contacts in the user's roster and whether they were last seen online.
+    `goodbye` is what was said when the session was closed on purpose. `nick` is the name to go by where none
+    is registered; `hold`: the user asked to stay connected; `watched` has the contacts in the user's roster
+    and whether they were last seen online.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
@@ -42,6 +43,7 @@ class LiveAccount:
         self.registered = False
         self.state = SessionState.IDLE
         self.text = ""
+        self.goodbye = ""
         self.until = 0.0
         self.online_since = 0.0
         self.used_at = ground.clock()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-
 from bridge.api import (
     ContactAddress,
     ContactId,
@@ -26,6 +24,7 @@ from bridge.api import (
     Support,
     Typing,
 )
+from bridge.core.admission import Admission
 from bridge.core.degrade import Quoted
 from bridge.core.ground import Ground
 from bridge.core.jobs import CommandJob
@@ -49,13 +48,20 @@ class Outbound:
     """XMPP -> network, for one gateway."""
 
     def __init__(
-        self, ground: Ground, pool: SessionPool, outbox: Outbox, events: RoomEvents, archive: RoomArchive
+        self,
+        ground: Ground,
+        pool: SessionPool,
+        outbox: Outbox,
+        events: RoomEvents,
+        archive: RoomArchive,
+        admission: Admission,
     ) -> None:
         self._ground = ground
         self._pool = pool
         self._outbox = outbox
         self._events = events
         self._archive = archive
+        self._admission = admission
         self._buckets: dict[str, TokenBucket] = {}
 
     def to_room(self, room: Room, message: Outgoing) -> None:
@@ -216,15 +222,9 @@ class Outbound:
         return live
 
     def _refusal(self, user: str) -> Refused | None:
-        settings = self._ground.settings
-        if not any(fnmatch.fnmatchcase(user, pattern) for pattern in settings.allowed_users):
-            return Refused(Reason.FORBIDDEN, "This gateway is not open to you.")
-        needs = settings.registration_required or self._ground.info.registration_required
-        if needs and not self._pool.is_registered(user):
-            return Refused(Reason.REGISTRATION_REQUIRED, "Register with this gateway first.")
         if self._too_fast(user):
             return Refused(Reason.RATE_LIMITED, TOO_FAST)
-        return None
+        return self._admission.to_talk(user)
 
     def _too_fast(self, user: str) -> bool:
         now = self._ground.clock()

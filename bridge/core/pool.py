@@ -61,6 +61,7 @@ class SessionPool:
 
     def release(self, live: LiveAccount, reason: str) -> None:
         """Nobody needs the session any more."""
+        live.goodbye = reason
         if live in self._supervisors:
             self._supervisors[live].release(reason)
 
@@ -97,12 +98,15 @@ class SessionPool:
 
     async def stop(self, reason: str) -> None:
         """Close every session, in good order."""
+        for live in self._supervisors:
+            live.goodbye = reason
         await asyncio.gather(*(supervisor.stop(reason) for supervisor in self._supervisors.values()))
 
     async def stop_one(self, live: LiveAccount, reason: str) -> bool:
         """Close one session and return when it is closed. False: there was none."""
         if live.state is SessionState.IDLE or live not in self._supervisors:
             return False
+        live.goodbye = reason
         await self._supervisors[live].stop(reason)
         return True
 

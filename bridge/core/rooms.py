@@ -5,7 +5,6 @@ What the network then says about a room comes in through `roomevents`."""
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 
 from bridge.api import (
     ChangeNick,
@@ -24,6 +23,7 @@ from bridge.api import (
     SetRank,
     SetSubject,
 )
+from bridge.core.admission import Admission
 from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
 from bridge.core.keeping import RoomKeeper
@@ -47,6 +47,7 @@ class Rooms:
         entrance: Entrance,
         archive: RoomArchive,
         keeper: RoomKeeper,
+        admission: Admission,
     ) -> None:
         self._ground = ground
         self._pool = pool
@@ -54,6 +55,7 @@ class Rooms:
         self._entrance = entrance
         self._archive = archive
         self._keeper = keeper
+        self._admission = admission
         self.find = registry.find
         self.of = registry.of
 
@@ -71,8 +73,10 @@ class Rooms:
         """A resource wants to be in a room. Answered by `Face.room_entered` or `Face.room_refused`."""
         live = self._pool.live(user, address.network)
         room = self._registry.open(live, address)
+        room.nick = room.nick or nick
         refused = self._refusal(live, room)
         if refused is not None:
+            room.nick = room.nick or nick
             self._ground.face.room_refused(room, resource, refused.reason, refused.text)
             self._entrance.drop_if_unwanted(room)
             return
@@ -207,13 +211,7 @@ class Rooms:
             return Refused(error.reason, str(error))
 
     def _refusal(self, live: LiveAccount, room: Room) -> Refused | None:
-        settings = self._ground.settings
-        if not any(fnmatch.fnmatchcase(live.user, pattern) for pattern in settings.allowed_users):
-            return Refused(Reason.FORBIDDEN, "This gateway is not open to you.")
-        if settings.registration_required and not self._pool.is_registered(live.user):
-            return Refused(Reason.REGISTRATION_REQUIRED, "Register with this gateway first.")
-        if len(self._registry.of(live.user)) > settings.rooms_per_user:
-            return Refused(Reason.RATE_LIMITED, f"You may be in {settings.rooms_per_user} rooms at once.")
-        if self._pool.too_many(live):
-            return Refused(Reason.RATE_LIMITED, f"You may use {settings.networks_per_user} networks at once.")
-        return None
+        most = self._ground.settings.rooms_per_user
+        if len(self._registry.of(live.user)) > most:
+            return Refused(Reason.RATE_LIMITED, f"You may be in {most} rooms at once.")
+        return self._admission.to_network(live)

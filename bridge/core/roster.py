@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from bridge.api import Address, ContactAddress, NetworkAddress, RoomAddress
+from bridge.core.admission import Admission
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
@@ -21,11 +22,14 @@ log = logging.getLogger(__name__)
 class Roster:
     """The subscriptions of one gateway. The gateway itself is the puppet with the domain as its JID."""
 
-    def __init__(self, ground: Ground, pool: SessionPool, rooms: Rooms, tasks: Tasks) -> None:
+    def __init__(
+        self, ground: Ground, pool: SessionPool, rooms: Rooms, tasks: Tasks, admission: Admission
+    ) -> None:
         self._ground = ground
         self._pool = pool
         self._rooms = rooms
         self._tasks = tasks
+        self._admission = admission
         self._known: dict[tuple[str, str], Subscription] = {}
 
     async def load(self) -> None:
@@ -36,6 +40,11 @@ class Roster:
     def subscribe(self, user: str, puppet: str, address: Address | None, stanza_id: str) -> None:
         """A user wants a puppet's presence: granted, and asked for in return."""
         face = self._ground.face
+        may = self._admission.of_user(user) if address is None else self._admission.to_talk(user)
+        if may is not None:
+            face.subscription(user, puppet, "unsubscribed", stanza_id)
+            face.network_text(user, puppet, may.text)
+            return
         known = self._known.get((user, puppet))
         face.subscription(user, puppet, "subscribed", stanza_id)
         if isinstance(address, RoomAddress):
@@ -54,6 +63,8 @@ class Roster:
     def subscribed(self, user: str, puppet: str) -> None:
         """A user lets a puppet see their presence."""
         known = self._known.get((user, puppet))
+        if known is None and puppet == self._ground.domain:
+            self._ground.face.puppet_presence(user, puppet, True)
         self._put(user, puppet, user_subscribed=bool(known and known.user_subscribed), puppet_subscribed=True)
 
     def unsubscribe(self, user: str, puppet: str, address: Address | None, stanza_id: str) -> None:
