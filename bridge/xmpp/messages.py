@@ -108,7 +108,9 @@ class Messages:
             self._refuse(message, Reason.NOT_FOUND, "Nobody of that name can be written to from here.")
 
     def _to_network(self, message: InMessage, address: NetworkAddress) -> None:
-        if message.body:
+        if too_long(message, self._max_body):
+            self._refuse(message, Reason.TOO_LONG, f"A command may have at most {self._max_body} bytes.")
+        elif message.body:
             self._outbound.to_network(bare(message.sender), message.sender, address, message.id, message.body)
 
     def _to_contact(self, message: InMessage, address: ContactAddress) -> None:

@@ -15,6 +15,7 @@ from bridge.store.vault import Vault, generate_key
 from bridge.xmpp.addresses import Addresses
 from bridge.xmpp.component import Component
 from bridge.xmpp.fence import Fence
+from bridge.xmpp.received import InMessage
 from tests.xmpp_rooms.stage import DOMAIN, Stage, Wire
 from tests.xmpp_rooms.village import Village
 
@@ -34,7 +35,7 @@ async def stage(empty_store: Path, tmp_path: Path) -> AsyncIterator[Stage]:
     gateway = Gateway(DOMAIN, village, store)
     wire = Wire()
     fence = Fence(wire, DOMAIN, "example.test")
-    to_gateway: list[object] = []
+    to_gateway: list[InMessage] = []
     component = Component(
         gateway,
         wire,
@@ -46,7 +47,7 @@ async def stage(empty_store: Path, tmp_path: Path) -> AsyncIterator[Stage]:
     wire.iqs.register("get", "{urn:xmpp:ping}ping", component.pings.ping)
     await gateway.start()
     wire.on_up()
-    yield Stage(village, gateway, wire, component)
+    yield Stage(village, gateway, wire, to_gateway)
     await gateway.stop("the test is over")
     await component.stop()
     await wire.iqs.close()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from xml.etree import ElementTree as ET
 
 from bridge.core.gateway import Gateway
-from bridge.xmpp.component import Component
 from bridge.xmpp.inbound import read_message, read_presence
 from bridge.xmpp.iqs import Iqs, StanzaError, stanza_error_xml
 from bridge.xmpp.received import InMessage, InPresence
@@ -76,13 +75,13 @@ class Wire:
 
 
 class Stage:
-    """`send` is what clients say, `next` what they get, in any order."""
+    """`send` is what clients say, `next` what they get, in any order; `to_gateway` what they told itself."""
 
-    def __init__(self, village: Village, gateway: Gateway, wire: Wire, component: Component) -> None:
+    def __init__(self, village: Village, gateway: Gateway, wire: Wire, to_gateway: list[InMessage]) -> None:
         self.village = village
         self.gateway = gateway
         self.wire = wire
-        self.component = component
+        self.to_gateway = to_gateway
 
     @property
     def session(self) -> VillageSession:

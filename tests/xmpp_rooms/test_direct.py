@@ -21,6 +21,7 @@ from bridge.api import (
     SendMessage,
     SendReceipt,
     SetTyping,
+    SoftwareVersion,
     Typing,
     TypingChanged,
 )
@@ -188,6 +189,66 @@ async def test_the_network_itself(stage: Stage) -> None:
     assert told.findtext(IN + "body") == "bob is <there>"
     assert told.find("{urn:xmpp:carbons:2}private") is not None
     assert told.find("{urn:xmpp:hints}no-copy") is not None
+
+
+async def test_too_long_a_command(stage: Stage) -> None:
+    stage.send(says(f"<body>{'x' * 1001}</body>", NETWORK))
+    assert error(await stage.next("message"))[1] == "policy-violation"
+
+
+async def test_the_gateway_itself(stage: Stage) -> None:
+    stage.send(says("<body>help</body>", DOMAIN))
+    (taken,) = stage.to_gateway
+    assert taken.body == "help"
+
+
+# -- asking clients
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (
+            "<query xmlns='jabber:iq:version'><name>Pen</name><version>2</version></query>",
+            SoftwareVersion("Pen", "2"),
+        ),
+        ("<query xmlns='jabber:iq:version'/>", None),
+        ("", None),
+        (None, None),
+    ],
+)
+async def test_asking_for_a_version(
+    stage: Stage, payload: str | None, expected: SoftwareVersion | None
+) -> None:
+    answer = asyncio.ensure_future(stage.gateway.face.ask_version(PHONE, BOB))
+    await answered(stage, payload)
+    assert await answer == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "condition", "expected"),
+    [("", "", True), (None, "feature-not-implemented", True), (None, "service-unavailable", False)],
+)
+async def test_asking_for_life(stage: Stage, payload: str | None, condition: str, expected: bool) -> None:
+    answer = asyncio.ensure_future(stage.gateway.face.ask_ping(PHONE, BOB))
+    await answered(stage, payload, condition)
+    assert await answer is expected
+
+
+async def answered(stage: Stage, payload: str | None, condition: str = "service-unavailable") -> None:
+    """Answer the next question to the phone; None: with an error."""
+    asked = await stage.next("iq")
+    head = f"<iq from='{PHONE}' to='{BOB}' id='{asked.get('id')}' type"
+    if payload is not None:
+        stage.send(f"{head}='result'>{payload}</iq>")
+        return
+    namespace = "urn:ietf:params:xml:ns:xmpp-stanzas"
+    stage.send(f"{head}='error'><error type='cancel'><{condition} xmlns='{namespace}'/></error></iq>")
+
+
+async def test_asking_nobody(stage: Stage) -> None:
+    assert await stage.gateway.face.ask_version("@@", BOB) is None
+    assert await stage.gateway.face.ask_ping("@@", BOB) is False
 
 
 # -- rosters
