@@ -21,6 +21,10 @@ _GHOST = 600.0
 _MOST_GHOSTS = 10_000
 
 
+PROMPT = "Which channel or person, on which server? (like #debian%irc.oftc.net or nick%irc.oftc.net)"
+FIXED_PROMPT = "Which channel or person? (like #debian or nick)"
+
+
 class IrcBackend:
     """IRC on one gateway domain; see `bridge.api.Backend`."""
 
@@ -39,8 +43,8 @@ class IrcBackend:
             rooms=True,
             on_demand=True,
             registration_required=options.register_required,
-            contact_prompt="nick" if fixed else "nick%irc.example.org",
-            room_prompt="#channel" if fixed else "#channel%irc.example.org",
+            many_networks=not fixed,
+            contact_prompt=FIXED_PROMPT if fixed else PROMPT,
             room_features=ROOM_CAPABILITIES,
             contact_features=CONTACT_CAPABILITIES,
         )

@@ -26,7 +26,8 @@ class BackendInfo(msgspec.Struct, frozen=True):
     `on_demand`: a session lives while a room or a chat needs it; else it lives while the account is
     registered. `registration_required` is what the admin decided or the network needs. `resend_unknown`: a
     message with an `Unknown` outcome may be sent again (the network drops doubles by `SendMessage.key`).
-    `contact_prompt` is the question of jabber:iq:gateway (XEP-0100 §6.3): what to type to add a contact.
+    `many_networks`: users name the network they mean; else there is one, and its id is `""`.
+    `contact_prompt` is the question of jabber:iq:gateway (XEP-0100 §6.3): what to type to add a contact or room.
     """
 
     name: str
@@ -36,10 +37,10 @@ class BackendInfo(msgspec.Struct, frozen=True):
     category: str = "gateway"
     rooms: bool = False
     on_demand: bool = False
+    many_networks: bool = False
     registration_required: bool = False
     resend_unknown: bool = False
     contact_prompt: str = ""
-    room_prompt: str = ""
     pace: Pace = Pace()
     room_features: Capabilities = Capabilities()
     contact_features: Capabilities = Capabilities()

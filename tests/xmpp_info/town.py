@@ -54,6 +54,7 @@ INFO = BackendInfo(
     category="conference",
     rooms=True,
     on_demand=True,
+    many_networks=True,
     contact_prompt="Who in which town (somebody%town.example)?",
     room_features=Capabilities(typing=Support.NATIVE),
     contact_features=Capabilities(receipt=Support.NATIVE, reaction=Support.REFUSE),

@@ -20,7 +20,7 @@ class Catalogue:
     def __init__(self, services: Services) -> None:
         self.services = services
         info = services.gateway.info
-        own = people(contacts=bool(info.contact_prompt or info.room_prompt), rooms=info.rooms)
+        own = people(contacts=bool(info.contact_prompt), rooms=info.rooms)
         help_, *rest = ABOUT
         commands = (help_, *REGISTERING, *SESSIONS, *own, *rest, *ADMIN)
         self._commands = {command.node: command for command in commands}

@@ -119,12 +119,8 @@ class Command(msgspec.Struct, frozen=True):
 
 
 def has_networks(services: Services) -> bool:
-    """Whether users tell networks of this gateway apart by host names (else there is but one, `""`)."""
-    try:
-        address = services.gateway.backend.parse_address("network.invalid")
-    except BadAddress:
-        return False
-    return isinstance(address, NetworkAddress) and address.network != ""
+    """Whether users tell networks of this gateway apart by name (else there is but one, `""`)."""
+    return services.gateway.info.many_networks
 
 
 def network_named(services: Services, typed: str, field: str) -> NetworkId:

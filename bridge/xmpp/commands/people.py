@@ -34,8 +34,7 @@ SHOWN = 50
 
 async def _add(context: Context) -> Step:
     info = context.services.gateway.info
-    prompts = " / ".join(prompt for prompt in (info.contact_prompt, info.room_prompt) if prompt)
-    field = Field("address", "Address", required=True, help=prompts)
+    field = Field("address", "Address", required=True, help=info.contact_prompt)
 
     async def typed(values: Mapping[str, str]) -> Step:
         try:
