@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import re
 
+import msgspec
+
 from backends.irc.palette import PALETTE
 from bridge.api import Content, Span, Style
 
@@ -143,6 +145,26 @@ def write(text: str, spans: tuple[Span, ...] = ()) -> str:
         pieces.append(piece)
         active = here
     return "".join(pieces)
+
+
+def spell_links(content: Content) -> Content:
+    """The content with each link's target after it, in parentheses, unless the text shows it already."""
+    text, spans = content.text, list(content.spans)
+    links = [span for span in spans if span.style is Style.LINK and span.value]
+    for link in sorted(links, key=lambda span: span.end, reverse=True):
+        end = min(max(link.end, 0), len(text))
+        if link.value in text[max(link.start, 0) : end]:
+            continue
+        added = f" ({link.value})"
+        text = text[:end] + added + text[end:]
+        spans = [_moved(span, end, len(added)) for span in spans]
+    return msgspec.structs.replace(content, text=text, spans=tuple(spans))
+
+
+def _moved(span: Span, at: int, by: int) -> Span:
+    start = span.start + by if span.start >= at else span.start
+    end = span.end + by if span.end > at else span.end
+    return Span(start, end, span.style, span.value)
 
 
 def _code(span: Span) -> str:

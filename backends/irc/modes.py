@@ -46,21 +46,20 @@ def _takes_argument(letter: str, adds: bool, isupport: Isupport) -> bool:
     return adds and letter in on_set
 
 
-class RankChange(msgspec.Struct, frozen=True):
-    """The MODE parameters that give somebody a rank: `("+v-o", "N", "N")`; `None` where nothing is to be
-    done."""
-
-    params: tuple[str, ...] | None
-
-
-def rank_change(nick: str, has: str, rank: Rank, isupport: Isupport) -> RankChange | None:
-    """How `nick`, who has these mode letters, comes to a rank; `None` where the server has no such mode."""
+def rank_change(nick: str, has: str, rank: Rank, isupport: Isupport) -> list[tuple[str, ...]] | None:
+    """The MODE parameters, line by line, that give a rank to `nick`, who has these mode letters:
+    `[("+v-o", "N", "N")]`; empty where nothing is to be done, `None` where the server has no such mode."""
     wanted = _WANTED[rank]
     if wanted and wanted not in isupport.prefix_modes:
         return None
-    added = f"+{wanted}" if wanted and wanted not in has else ""
-    removed = "".join(mode for mode in _REMOVED[rank] if mode in has)
-    letters = added + (f"-{removed}" if removed else "")
-    if not letters:
-        return RankChange(None)
-    return RankChange((letters, *[nick] * (len(added[1:]) + len(removed))))
+    changes = [f"+{wanted}"] if wanted and wanted not in has else []
+    changes += [f"-{mode}" for mode in _REMOVED[rank] if mode in has]
+    size = max(isupport.modes, 1)
+    return [_mode_line(nick, changes[at : at + size]) for at in range(0, len(changes), size)]
+
+
+def _mode_line(nick: str, changes: Sequence[str]) -> tuple[str, ...]:
+    letters = "".join(
+        change[1:] if at and change[0] == changes[at - 1][0] else change for at, change in enumerate(changes)
+    )
+    return (letters, *[nick] * len(changes))

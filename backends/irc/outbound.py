@@ -186,12 +186,15 @@ class Outbound:
         if self._link.channels.find(channel, command.name) is None:
             return Refused(Reason.NOT_FOUND, f"{command.name} is not in this room")
         has = self._link.channels.modes_of(channel, command.name)
-        change = rank_change(command.name, has, command.rank, self._link.isupport)
-        if change is None:
+        lines = rank_change(command.name, has, command.rank, self._link.isupport)
+        if lines is None:
             return Refused(Reason.UNSUPPORTED, "This network has no such rank")
-        if change.params is None:
-            return _SENT
-        return await self._settled(build("MODE", channel.name, *change.params), found[1])
+        outcome: Outcome = _SENT
+        for params in lines:
+            outcome = await self._settled(build("MODE", channel.name, *params), found[1])
+            if outcome is not _SENT:
+                break
+        return outcome
 
     async def _invite(self, command: InviteContact) -> Outcome:
         channel = self._link.channels.get(command.room)

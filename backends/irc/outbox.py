@@ -21,8 +21,9 @@ class Outbox:
         self._open = True
 
     def write(self, line: str) -> None:
-        """Send past the queue, at once."""
-        self._wire.send_raw(line)
+        """Send past the queue, at once. A server that does not read what it got gets no more."""
+        if self._wire.writable:
+            self._wire.send_raw(line)
 
     def post(self, line: str) -> None:
         """Send in turn, without waiting for it."""

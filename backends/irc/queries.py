@@ -45,7 +45,7 @@ _WHOIS = frozenset(
         "endofwhois",
     }
 )
-_LIST = frozenset({"liststart", "list", "listend"})
+_LIST = frozenset({"liststart", "list", "listend", "tryagain"})
 _MOST_ROOMS = 100_000
 
 
@@ -89,13 +89,16 @@ class Queries:
             answer = ctcp.parse(line.param(1))
             return plain(answer[1]) if answer is not None and answer[0] == command else None
 
-        return await self._asked(build("PRIVMSG", contact, trailing=ctcp.build(command, text)), match)
+        def claims(name: str, line: Line) -> bool:
+            return name in _GONE and fold(line.param(1)) == wanted
+
+        return await self._asked(build("PRIVMSG", contact, trailing=ctcp.build(command, text)), match, claims)
 
     async def _asked(
         self,
         line: str,
         match: Match[str | QueryFailed | None],
-        claims: frozenset[str] = _GONE,
+        claims: Claim,
         then: str = "",
     ) -> str:
         with self._link.waiters.expecting(match, claims) as waiting:
@@ -130,8 +133,11 @@ class Queries:
                 notes.append(_whois_note(name, line))
             return None
 
+        def claims(name: str, line: Line) -> bool:
+            return name in _WHOIS | _GONE and fold(line.param(1)) == wanted
+
         # Not every server ends a WHOIS of nobody, so the end is the answer to a PING.
-        await self._asked(build("WHOIS", contact), match, _WHOIS | _GONE, f"PING :{token}")
+        await self._asked(build("WHOIS", contact), match, claims, f"PING :{token}")
         return Answer(fields | {"note": "\n".join(note for note in notes if note)})
 
     async def _rooms(self) -> Answer:
@@ -160,7 +166,7 @@ class Queries:
                 return QueryFailed(Reason.RATE_LIMITED, line.param(-1))
             return "done" if name == "listend" else None
 
-        await self._asked("LIST", match, _LIST | {"tryagain"})
+        await self._asked("LIST", match, lambda name, _line: name in _LIST)
         return Answer(rooms=tuple(rooms))
 
     def _listing(self, line: Line) -> RoomListing:

@@ -36,6 +36,7 @@ WANTED_CAPS = (
 """What we ask for. Not `echo-message`: the room's reflection does not wait for the server."""
 
 _SASL_CHUNK = 400
+_SIMPLE_TRIES = 3
 _MOST_NICKS = 8
 
 
@@ -172,7 +173,9 @@ class Registration:
             why = line.param(-1) or "Nickname is already in use"
             raise ConnectionLost(f"{self.nick}: {why}", Reason.CONFLICT)
         self._nicks_tried += 1
-        self.nick = f"{self.nick}_"
+        tries = self._nicks_tried
+        # Where nicks are short, the server cuts what is appended off again.
+        self.nick = f"{self.nick}_" if tries <= _SIMPLE_TRIES else f"{self._who.nick[:7]}_{tries}"
         return [build("NICK", self.nick)]
 
     def _plainer_nick(self, line: Line) -> list[str]:

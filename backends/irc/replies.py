@@ -12,6 +12,7 @@ from backends.irc.parser import Line
 from bridge.api import Reason, Refused
 
 T = TypeVar("T")
+Claim = Callable[[str, Line], bool]
 Match = Callable[[str, Line], T]
 """Given a line and its name (`nosuchnick`, `mode`), the result if that settles the wait, else `None`."""
 
@@ -23,7 +24,7 @@ class LinkEndedError(Exception):
 class Answer(Generic[T]):
     """One wait."""
 
-    def __init__(self, match: Match[T], claims: frozenset[str]) -> None:
+    def __init__(self, match: Match[T], claims: Claim | None) -> None:
         self.match = match
         self.claims = claims
         self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -44,9 +45,9 @@ class Waiters:
         self._waiting: list[Answer[Any]] = []
 
     @contextmanager
-    def expecting(self, match: Match[T], claims: frozenset[str] = frozenset()) -> Iterator[Answer[T]]:
-        """Watch the lines from now on. Lines with a name in `claims` are for this wait alone: the user is not
-        told of them."""
+    def expecting(self, match: Match[T], claims: Claim | None = None) -> Iterator[Answer[T]]:
+        """Watch the lines from now on. Lines that `claims` says yes to are for this wait alone: the user is
+        not told of them."""
         answer = Answer(match, claims)
         self._waiting.append(answer)
         try:
@@ -63,7 +64,7 @@ class Waiters:
         for answer in self._waiting:
             if not answer.future.done():
                 result = answer.match(name, line)
-                claimed = claimed or name in answer.claims
+                claimed = claimed or (answer.claims is not None and answer.claims(name, line))
                 if result is not None:
                     answer.future.set_result(result)
         return claimed

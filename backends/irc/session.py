@@ -106,10 +106,11 @@ class IrcSession:
             raise self._failure
         if working.done() and not self._over.is_set():
             working.result()
-        error = f"ERROR: {self._link.error}" if self._link.error else "The connection broke"
-        if self._wire is not None and self._link.error:
-            self._link.emit(NetworkNotice(error))
-        raise ConnectionLost(error)
+        text = self._link.error or "The connection broke"
+        if self._link.error and not self._connected:
+            # Of a link that was up, the bridge tells how it ended.
+            self._say(f"ERROR: {text}")
+        raise ConnectionLost(text)
 
     async def _hang_up(self) -> None:
         if self._wire is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 
 from backends.irc import ctcp
+from backends.irc.formatting import spell_links
 from backends.irc.link import Link
 from backends.irc.names import is_target
 from backends.irc.numerics import REFUSALS
@@ -60,6 +61,8 @@ class TalkOut:
         verb = "NOTICE" if content.notice else "PRIVMSG"
         if self._goes_whole(target, content):
             return await self._one(target, f"{verb} {target} :{text}")
+        if content.spans:
+            content = spell_links(content)
         frame = len(ctcp.build("ACTION", ".")) - 1 if content.action else 0
         room = self._link.room_for_text(target) - frame
         parts = list(split_content(content, room))

@@ -42,6 +42,8 @@ from bridge.api import (
     SendMessage,
     Sent,
     SetSubject,
+    Span,
+    Style,
     SubjectChanged,
     Unknown,
 )
@@ -111,8 +113,22 @@ async def test_an_error_of_the_server(me: Driven, server: ScriptedServer) -> Non
     server.hang_up()
     error = await me.ended()
     assert isinstance(error, ConnectionLost)
-    assert str(error) == "ERROR: Closing link: too much"
-    assert me.host.notices[-1] == "ERROR: Closing link: too much"
+    assert str(error) == "Closing link: too much"
+
+
+async def test_an_error_before_the_welcome(server: ScriptedServer) -> None:
+    server.welcomes = False
+    async with driven(options_for(server.port)) as me:
+        await server.heard("USER")
+        server.say(":irc.example.org 465 alice :You are banned", "ERROR :Closing link: banned")
+        server.hang_up()
+        error = await me.ended()
+    assert isinstance(error, ConnectionLost)
+    assert str(error) == "Closing link: banned"
+    assert me.host.notices[-2:] == [
+        "irc.example.org: You are banned: Unspecified error",
+        "ERROR: Closing link: banned",
+    ]
 
 
 async def test_a_dead_server_is_noticed(server: ScriptedServer) -> None:
@@ -468,6 +484,26 @@ async def test_long_and_many_lines(me: Driven, server: ScriptedServer) -> None:
         assert line == f"PRIVMSG #c :\x01ACTION {part.content.text}\x01"
         assert part.content.action
         assert len(f":alice!~al@my.host {line}\r\n".encode()) <= 512
+
+
+async def test_a_link_keeps_its_target(me: Driven, server: ScriptedServer) -> None:
+    await joined(me, server)
+    spans = (Span(0, 4, Style.LINK, "https://a.example/"), Span(5, 9, Style.BOLD))
+    content = Content("here bold", spans)
+    assert isinstance(await me.session.execute(SendMessage(RoomChat(ROOM), "k", content)), Sent)
+    assert await server.heard("here") == "PRIVMSG #c :here (https://a.example/) \x02bold"
+
+
+async def test_a_server_that_does_not_read_gets_no_more_answers(me: Driven, server: ScriptedServer) -> None:
+    wire = me.session._wire  # type: ignore[attr-defined]
+    wire.writable = False
+    server.say("PING :lost", ":bob!b@h PRIVMSG alice :seen")
+    await me.host.wait(MessageReceived)
+    sending = asyncio.ensure_future(me.session.execute(say("later", DirectChat(ContactId("bob")))))
+    await asyncio.sleep(0)
+    wire.can_write()
+    assert await sending == Sent()
+    assert not any("lost" in line for line in server.lines)
 
 
 async def test_the_pace(server: ScriptedServer) -> None:

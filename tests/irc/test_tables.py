@@ -131,9 +131,12 @@ def test_mode_strings(params: list[str], changes: list[tuple[str, str, str]]) ->
     ],
 )
 def test_rank_changes(has: str, rank: Rank, params: tuple[str, ...] | None) -> None:
-    change = rank_change("N", has, rank, FULL)
-    assert change is not None
-    assert change.params == params
+    assert rank_change("N", has, rank, FULL) == ([params] if params else [])
+
+
+def test_a_server_may_take_few_modes_at_once() -> None:
+    few = isupport("PREFIX=(qaohv)~&@%+", "MODES=2")
+    assert rank_change("N", "qaohv", Rank.NONE, few) == [("-vh", "N", "N"), ("-oa", "N", "N"), ("-q", "N")]
 
 
 def test_a_rank_that_the_server_has_not() -> None:
