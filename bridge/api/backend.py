@@ -27,7 +27,8 @@ class BackendInfo(msgspec.Struct, frozen=True):
     registered. `registration_required` is what the admin decided or the network needs. `resend_unknown`: a
     message with an `Unknown` outcome may be sent again (the network drops doubles by `SendMessage.key`).
     `many_networks`: users name the network they mean; else there is one, and its id is `""`.
-    `contact_prompt` is the question of jabber:iq:gateway (XEP-0100 §6.3): what to type to add a contact or room.
+    `contact_prompt` is the question of jabber:iq:gateway (XEP-0100 §6.3): what to type to add a
+    contact or a room.
     """
 
     name: str

@@ -169,5 +169,7 @@ class TownSession:
 
 
 def without_rooms() -> BackendInfo:
-    """The same network, if it had no rooms and no question for contacts."""
-    return msgspec.structs.replace(INFO, rooms=False, contact_prompt="", category="gateway", type="sms")
+    """The same network, if it had no rooms, no question for contacts and no networks to tell apart."""
+    return msgspec.structs.replace(
+        INFO, rooms=False, many_networks=False, contact_prompt="", category="gateway", type="sms"
+    )
