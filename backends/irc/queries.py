@@ -10,7 +10,7 @@ from backends.irc.link import Link
 from backends.irc.names import is_target
 from backends.irc.numerics import REFUSALS
 from backends.irc.parser import Line, build
-from backends.irc.replies import LinkEndedError, Match
+from backends.irc.replies import Claim, LinkEndedError, Match
 from bridge.api import (
     Answer,
     AskPing,
