@@ -75,6 +75,19 @@ class Component:
             caps=caps,
         )
         gateway.face = self.face
+        self._listen(commands, new_id)
+        link.on_up = gateway.link_up
+        link.on_down = self._down
+        if gateway.info.rooms:
+            self.answer(
+                RoomAdmin(gateway, addresses),
+                RoomOwner(gateway, addresses),
+                RoomArchives(gateway, addresses, link.write, new_id),
+            )
+
+    def _listen(self, commands: Callable[[InMessage], None], new_id: Callable[[], str]) -> None:
+        """Take the messages and presences of the link."""
+        gateway, link, addresses = self._gateway, self._link, self.addresses
         talk = RoomTalk(gateway, addresses, link.write, new_id)
         invites = Invites(gateway, addresses, link.write, new_id, talk, self._tasks)
         messages = Messages(
@@ -88,14 +101,6 @@ class Component:
         )
         link.on_message = messages.take
         link.on_presence = Presences(gateway, addresses, link.write).take
-        link.on_up = gateway.link_up
-        link.on_down = self._down
-        if gateway.info.rooms:
-            self.answer(
-                RoomAdmin(gateway, addresses),
-                RoomOwner(gateway, addresses),
-                RoomArchives(gateway, addresses, link.write, new_id),
-            )
 
     def answer(self, *parts: IqPart) -> None:
         """Let these answer iq requests, too."""
