@@ -142,3 +142,21 @@ def test_what_a_plain_command_writes() -> None:
     ]  # fmt: skip
     pairs = itertools.zip_longest(written, expected)
     assert all(got == f"{want}\r\n".encode() for got, want in pairs), written
+
+
+@given(st.text())
+def test_the_wire_itself_writes_one_line(text: str) -> None:
+    """The last defence, should a part above it forget."""
+
+    async def write() -> bytes:
+        host, transport = RecordingHost(account_for(), {}), StillTransport()
+        _session, wire = connected_session(create(options_for(1)).open(host.account, host), transport)
+        wire.send_raw(text * 100)
+        wire.flush()
+        return transport.written
+
+    written = asyncio.run(write())
+    assert written.endswith(b"\r\n")
+    assert len(written) <= 512
+    assert not set(written[:-2]) & set(b"\r\n\0")
+    written.decode()

@@ -572,3 +572,17 @@ async def test_channel_types_are_learned(server: ScriptedServer) -> None:
     await me.session.close("")
     assert await me.ended() is None
     assert [each for each in me.host.events if isinstance(each, NetworkNotice)]
+
+
+async def test_what_others_do_settles_nothing(me: Driven, server: ScriptedServer) -> None:
+    await joined(me, server)
+    kicking = asyncio.ensure_future(me.session.execute(KickOccupant(ROOM, OccupantId("bob"))))
+    await server.heard("KICK")
+    server.say(
+        ":eve!e@h KICK #c dave :by somebody else",
+        ":alice!a@h KICK #d bob :in another room",
+        ":alice!a@h KICK #c dave :somebody else",
+        ":s 482 alice #d :You're not channel operator",
+        ":s 482 alice #c :You're not channel operator",
+    )
+    assert await kicking == Refused(Reason.FORBIDDEN, "You're not channel operator")
