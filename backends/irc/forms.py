@@ -23,7 +23,7 @@ def form(options: Options, network: NetworkId, known: Mapping[str, str]) -> Form
     ]
     if network or options.fixed_server:
         fields += _login_fields()
-        if not options.fixed_server and not options.only_configured:
+        if not options.fixed_server and not options.only_configured and network not in options.networks:
             fields += _server_fields(network)
     name = network or options.fixed_server
     return Form(
