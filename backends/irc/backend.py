@@ -14,12 +14,11 @@ from backends.irc.options import Options, read_password
 from backends.irc.options import check as check_options
 from backends.irc.registration import Identity
 from backends.irc.session import CONTACT_CAPABILITIES, ROOM_CAPABILITIES, IrcSession, Setup
-from bridge.api import Account, AccountId, Address, BackendInfo, Form, Host, NetworkId, Session
+from bridge.api import Account, AccountId, Address, BackendInfo, Form, Host, NetworkId, Resolver, Session
 
 _GHOST = 600.0
 """Seconds in which a server may still hold the nick of a connection that broke."""
 _MOST_GHOSTS = 10_000
-
 
 PROMPT = "Which channel or person, on which server? (like #debian%irc.oftc.net or nick%irc.oftc.net)"
 FIXED_PROMPT = "Which channel or person? (like #debian or nick)"
@@ -74,16 +73,15 @@ class IrcBackend:
         """See `Backend.registration`."""
         return forms.form(self._options, network, known)
 
-    async def check_registration(self, network: NetworkId, values: Mapping[str, str]) -> Mapping[str, str]:
-        """See `Backend.check_registration`. A login is tried where the admin named the server; a server that
-        the user named is not contacted from here, as only a session may ask which addresses are allowed."""
+    async def check_registration(
+        self, network: NetworkId, values: Mapping[str, str], resolver: Resolver
+    ) -> Mapping[str, str]:
+        """See `Backend.check_registration`. A login is tried where there is a password."""
         kept = forms.check(self._options, network, values)
-        name = network or self._options.fixed_server
-        admins = name in self._options.networks or bool(self._options.fixed_server)
-        if admins and kept.get("password") and not kept.get("server"):
+        if kept.get("password"):
             plan = plan_for(self._options, network, kept)
             identity = self._identity(network, kept, kept, kept.get("nick") or kept.get("username", "user"))
-            await trial.login(self._options, plan, identity, self._contexts)
+            await trial.login(self._options, plan, identity, self._contexts, resolver)
         return kept
 
     def open(self, account: Account, host: Host) -> Session:

@@ -1,9 +1,8 @@
-"""Knows how a login is tried at registration, on a server that the admin named."""
+"""Knows how a login is tried at registration."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import msgspec
 
@@ -12,16 +11,18 @@ from backends.irc.options import Options
 from backends.irc.parser import build, parse_line
 from backends.irc.registration import Identity, Registration
 from backends.irc.wire import Wire
-from bridge.api import AuthFailed, BackendError, ConnectionLost, Endpoint, Reason, RegistrationRefused
+from bridge.api import AuthFailed, BackendError, ConnectionLost, RegistrationRefused, Resolver
 
 LIMIT = 20.0
 """Seconds for the whole trial."""
 
 
-async def login(options: Options, plan: Plan, identity: Identity, contexts: TlsContexts) -> None:
+async def login(
+    options: Options, plan: Plan, identity: Identity, contexts: TlsContexts, resolver: Resolver
+) -> None:
     """Log in and leave. Raises `RegistrationRefused` for the password, or if the server cannot be reached."""
     trial = _Trial(msgspec.structs.replace(identity, persistent=True))
-    dialler = Dialler(contexts, _resolve, lambda _text: None, options.connect_timeout)
+    dialler = Dialler(contexts, resolver.resolve, lambda _text: None, options.connect_timeout)
     try:
         async with asyncio.timeout(LIMIT):
             wire = await dialler.dial(plan, lambda: Wire(trial, options.encoding))
@@ -32,14 +33,6 @@ async def login(options: Options, plan: Plan, identity: Identity, contexts: TlsC
         raise RegistrationRefused("The server did not answer in time") from None
     except BackendError as error:
         raise RegistrationRefused(str(error)) from error
-
-
-async def _resolve(name: str, port: int) -> tuple[Endpoint, ...]:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except OSError:
-        raise ConnectionLost("Domain name not found", Reason.NO_SUCH_NETWORK) from None
-    return tuple(Endpoint(str(address[0]), port, name) for *_, address in found)
 
 
 class _Trial:

@@ -11,6 +11,7 @@ from bridge.api.backend import (
     BackendInfo,
     Endpoint,
     Host,
+    Resolver,
     Session,
     SoftwareVersion,
 )
@@ -176,6 +177,7 @@ __all__ = [
     "Reason",
     "Refused",
     "RegistrationRefused",
+    "Resolver",
     "RetractMessage",
     "RoomAddress",
     "RoomChat",

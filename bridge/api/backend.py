@@ -79,7 +79,18 @@ class SoftwareVersion(msgspec.Struct, frozen=True):
     os: str = ""
 
 
-class Host(Protocol):
+class Resolver(Protocol):
+    """Says which addresses a gateway may connect to."""
+
+    async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
+        """The addresses of a host that this gateway may connect to, in order of preference.
+
+        Every outbound connection goes to one of these: private networks are refused unless the admin allows
+        them. Raises `ConnectionLost` (with `NO_SUCH_NETWORK` for a name that does not exist).
+        """
+
+
+class Host(Resolver, Protocol):
     """What a session may ask of the bridge. All of it is safe to call from the session's own tasks only."""
 
     @property
@@ -104,13 +115,6 @@ class Host(Protocol):
     async def cursor(self, name: str) -> str | None:
         """The value last saved under this name for this account."""
 
-    async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
-        """The addresses of a host that this gateway may connect to, in order of preference.
-
-        Every outbound connection goes to one of these: private networks are refused unless the admin allows
-        them. Raises `ConnectionLost` (with `NO_SUCH_NETWORK` for a name that does not exist).
-        """
-
     async def user_version(self, asker: ContactId) -> SoftwareVersion | None:
         """Ask one of the user's clients what it is, on behalf of a contact; None: it does not say."""
 
@@ -125,8 +129,9 @@ class Session(Protocol):
     async def run(self) -> None:
         """Connect, emit `Connected`, then work until the link ends.
 
-        Called once. Return when `close` asked for it. Raise `AuthFailed` to wait for the user,
-        `ConnectionLost`/`ProtocolError` to be opened again after a back-off. May be cancelled at any await.
+        Called once. Return when `close` asked for it, or the user ended it in the network's own way. Raise
+        `AuthFailed` to wait for the user, `ConnectionLost`/`ProtocolError` to be opened again after a
+        back-off. May be cancelled at any await.
         """
 
     async def execute(self, command: Command) -> Outcome:
@@ -170,7 +175,9 @@ class Backend(Protocol):
     def registration(self, network: NetworkId, known: Mapping[str, str]) -> Form:
         """The form to register with a network (`""`: with the gateway), filled in with what is known."""
 
-    async def check_registration(self, network: NetworkId, values: Mapping[str, str]) -> Mapping[str, str]:
+    async def check_registration(
+        self, network: NetworkId, values: Mapping[str, str], resolver: Resolver
+    ) -> Mapping[str, str]:
         """Judge what a user gave, and try it where that can be done; return the values to keep (normalised).
         Raises `RegistrationRefused`. May take up to 60 s."""
 

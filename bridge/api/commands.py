@@ -11,8 +11,8 @@ from bridge.api.ids import Chat, ContactId, MessageId, OccupantId, RoomId, Threa
 
 
 class JoinRoom(msgspec.Struct, frozen=True, tag=True):
-    """Enter a room. `Sent` says that it was asked for; `RoomJoined` or `RoomRefused` follow. `name` is the
-    room as the user wrote it, `nick` the wished name."""
+    """Enter a room. `Sent` says that it was asked for; `RoomJoined` or `RoomRefused` follow. `nick` is the
+    wished name."""
 
     room: RoomId
     nick: str

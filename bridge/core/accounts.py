@@ -78,7 +78,7 @@ class Accounts:
         for field in form.fields:
             if field.required and not given.get(field.name):
                 raise RegistrationRefused(f"{field.label} is missing.", field.name)
-        checked = await self._ground.backend.check_registration(network, given)
+        checked = await self._ground.backend.check_registration(network, given, self._ground.guard)
         settings = {name: value for name, value in checked.items() if name not in secret}
         secrets = {name: value for name, value in checked.items() if name in secret and value}
         await registrations.put(Registration(self._ground.domain, user, network, settings, secrets))

@@ -67,7 +67,7 @@ class EchoBackend:
     def registration(self, network: api.NetworkId, known: object) -> api.Form:
         return api.Form("Echo", "Nothing to fill in.")
 
-    async def check_registration(self, network: api.NetworkId, values: dict[str, str]) -> dict[str, str]:
+    async def check_registration(self, network: object, values: object, resolver: object) -> dict[str, str]:
         return {}
 
     def open(self, account: api.Account, host: api.Host) -> api.Session:

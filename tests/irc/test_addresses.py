@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.irc import Options, create
+from backends.irc import Options, create, forms
 from backends.irc.address import AddressBook
 from backends.irc.dial import Attempt, plan_for
 from backends.irc.options import NetworkOptions
@@ -134,16 +134,17 @@ def test_forms() -> None:
     login = ["nick", "realname", "username", "password", "pass"]
     assert fields(Options(), "") == ["nick", "realname"]
     assert fields(Options(), "irc.ex") == [*login, "server", "port", "tls"]
+    assert fields(Options(networks={"irc.ex": NetworkOptions()}), "irc.ex") == login
     assert fields(Options(fixed_server="irc.ex"), "") == login
     filled = OPEN.registration(IRC, {"nick": "al", "password": "secret", "tls": "off"})
     values = {field.name: field.default for field in filled.fields}
     assert (values["nick"], values["password"], values["tls"]) == ("al", "", "off")
 
 
-async def test_what_is_kept_of_a_registration() -> None:
+def test_what_is_kept_of_a_registration() -> None:
     given_values = {"nick": " al ", "server": "IRC.Other.ex", "port": "7000", "tls": "off", "unasked": "x",
                     "password": " kept as it is ", "realname": ""}  # fmt: skip
-    assert await OPEN.check_registration(IRC, given_values) == {
+    assert forms.check(Options(), IRC, given_values) == {
         "nick": "al", "server": "irc.other.ex", "port": "7000", "tls": "off", "password": " kept as it is ",
     }  # fmt: skip
 
@@ -154,9 +155,9 @@ async def test_what_is_kept_of_a_registration() -> None:
      ("server", "x/y"), ("port", "0"), ("port", "65536"), ("port", "x"), ("port", "99999999999999999999"),
      ("tls", "maybe"), ("realname", "a\nb"), ("password", "a\0b")],
 )  # fmt: skip
-async def test_what_a_registration_does_not_take(field: str, value: str) -> None:
+def test_what_a_registration_does_not_take(field: str, value: str) -> None:
     with pytest.raises(RegistrationRefused) as caught:
-        await OPEN.check_registration(IRC, {field: value})
+        forms.check(Options(), IRC, {field: value})
     assert caught.value.field == field
 
 

@@ -53,6 +53,7 @@ from bridge.api import (
     SetSubject,
     SubjectChanged,
 )
+from bridge.core.netguard import NetworkGuard
 from tests.irc.recording_host import Driven, account_for, driven, options_for
 from tests.peers.atheme import Atheme, running_atheme
 from tests.peers.inspircd import Inspircd, running_inspircd
@@ -348,11 +349,14 @@ async def test_a_login_is_tried_when_it_is_registered(inspircd: Inspircd, servic
         host="localhost", port=inspircd.tls_port, tls="required", ca_file=str(inspircd.ca_file)
     )
     backend = create(Options(networks={network: known}))
+    loopback = NetworkGuard(private=True)
     values = {"username": "acct", "password": "right", "nick": "tester"}
-    assert await backend.check_registration(network, values) == values
+    assert await backend.check_registration(network, values, loopback) == values
     with pytest.raises(RegistrationRefused) as caught:
-        await backend.check_registration(network, values | {"password": "wrong"})
+        await backend.check_registration(network, values | {"password": "wrong"}, loopback)
     assert caught.value.field == "password"
+    with pytest.raises(RegistrationRefused, match="private networks"):
+        await backend.check_registration(network, values, NetworkGuard(private=False))
 
 
 async def test_accounts_are_seen(inspircd: Inspircd, services: Atheme) -> None:

@@ -37,6 +37,7 @@ from bridge.api import (
     QueryFailed,
     Reason,
     RegistrationRefused,
+    Resolver,
     RoomAddress,
     RoomId,
     RoomJoined,
@@ -110,7 +111,9 @@ class Town:
         )
         return Form("Register", "Who are you?", fields)
 
-    async def check_registration(self, network: NetworkId, values: Mapping[str, str]) -> Mapping[str, str]:
+    async def check_registration(
+        self, network: NetworkId, values: Mapping[str, str], resolver: Resolver
+    ) -> Mapping[str, str]:
         self.checked.append(dict(values))
         if values.get("nick") == "slow":
             await self.ready.wait()

@@ -37,6 +37,7 @@ from bridge.api import (
     QueryFailed,
     Rank,
     Reason,
+    Resolver,
     RoomAddress,
     RoomId,
     RoomJoined,
@@ -114,7 +115,9 @@ class Village:
     def registration(self, network: NetworkId, known: Mapping[str, str]) -> Form:
         return Form("Register", "", ())
 
-    async def check_registration(self, network: NetworkId, values: Mapping[str, str]) -> Mapping[str, str]:
+    async def check_registration(
+        self, network: NetworkId, values: Mapping[str, str], resolver: Resolver
+    ) -> Mapping[str, str]:
         return values
 
     def open(self, account: Account, host: Host) -> Session:
