@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
 from tests.peers import daemon
@@ -13,6 +14,10 @@ from tests.peers.inspircd import Inspircd, running_inspircd
 from tests.peers.ngircd import Ngircd, running_ngircd
 from tests.peers.postgres import Postgres, running_cluster
 from tests.peers.prosody import Prosody, running_prosody
+
+# A slow moment of a shared machine is no failure; the properties are about values.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
