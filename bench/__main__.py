@@ -43,7 +43,9 @@ async def table(options: argparse.Namespace) -> None:
     print(f"\n{users} users join a room of 200: {figures.cpu / 1000:.1f} CPU-ms and {memory:.0f} KiB a user,")
     print(f"{users / figures.rate:.1f} s for all.")
     figures = await medians(options.runs, idle)
-    print(f"Start to handshake {figures.more['start s']:.2f} s ({figures.more['start CPU s']:.2f} s of CPU); ")
+    print(
+        f"Start to handshake {figures.more['start s']:.2f} s ({figures.more['start CPU s']:.2f} s of CPU); "
+    )
     print(f"idle RSS {figures.more['RSS MB']:.1f} MB.")
 
 

@@ -103,8 +103,7 @@ class XmppEnd(End):
         if b"<stream:stream" in data and b"<handshake" not in data:
             self.write(
                 b"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
-                b"xmlns:stream='http://etherx.jabber.org/streams' id='bench' "
-                + f"from='{DOMAIN}'>".encode()
+                b"xmlns:stream='http://etherx.jabber.org/streams' id='bench' " + f"from='{DOMAIN}'>".encode()
             )
             return b""
         return data

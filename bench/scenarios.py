@@ -137,7 +137,12 @@ async def _measured(
 
 
 async def from_irc(
-    count: int, resources: int = 1, *, floor: bool = False, archive: bool = False, wrapper: tuple[str, ...] = ()
+    count: int,
+    resources: int = 1,
+    *,
+    floor: bool = False,
+    archive: bool = False,
+    wrapper: tuple[str, ...] = (),
 ) -> Figures:
     """A burst from IRC to the resources of one user. A message counts once, to however many it goes."""
     async with running(floor=floor, archive=archive, wrapper=wrapper) as subject:
@@ -169,9 +174,7 @@ async def to_irc(
         ).encode()
         lines, messages = Lines(count), Messages([user()], "alice", count)
         subject.irc.on_line, subject.xmpp.on_stanza = lines.take, messages.take
-        return await _measured(
-            subject, lambda: subject.xmpp.blast(data), count, lines.done, messages.done
-        )
+        return await _measured(subject, lambda: subject.xmpp.blast(data), count, lines.done, messages.done)
 
 
 async def joining(users: int, others: int) -> Figures:
@@ -193,6 +196,8 @@ async def joining(users: int, others: int) -> Figures:
 
 async def idle(archive: bool = True) -> Figures:
     """Start and rest: `more["start s"]` to the handshake, `more["RSS MB"]` two seconds later."""
+    async with running(archive=archive):
+        pass  # so that all modules are compiled
     async with running(archive=archive) as subject:
         cpu = subject.cpu()
         await asyncio.sleep(2 * AFTERMATH)

