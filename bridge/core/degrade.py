@@ -73,10 +73,12 @@ def _silent_or_refused(command: Command, support: Support, text: str) -> Command
     return Refused(Reason.UNSUPPORTED, text)
 
 
-def _message(command: SendMessage, can: Capabilities, quoted: Quoted) -> Command | Refused:
+def _message(command: SendMessage, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:
     content = _content(command.content, can)
     if isinstance(content, Refused):
         return content
+    if content is not command.content and not (content.text or content.subject or content.attachments):
+        return Dropped()
     if can.max_body and len(content.text) * 4 > can.max_body and len(content.text.encode()) > can.max_body:
         return Refused(Reason.TOO_LONG, f"A message may have at most {can.max_body} bytes here.")
     if (command.reply_to is not None or quoted.name) and can.reply is not Support.NATIVE:
@@ -105,8 +107,9 @@ def _reactions(command: SetReactions, can: Capabilities, quoted: Quoted) -> Comm
     if not command.reactions:
         return Dropped()
     text = " ".join(command.reactions)
-    if quoted.text:
-        text = f"{text} to: “{_shortened(quoted.text)}”"
+    about = _shortened(quoted.text)
+    if about:
+        text = f"{text} to: “{about}”"
     elif quoted.name:
         text = f"{quoted.name}: {text}"
     return SendMessage(chat=command.chat, key="", content=Content(text=text))

@@ -12,14 +12,19 @@ from bridge.api import ConnectionLost, Endpoint, Reason
 RESOLVE_SECONDS = 20.0
 
 
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
 def is_private(host: str) -> bool:
     """Whether an IP address literal belongs to this machine, a local network, or no host at all. IPv4
     addresses inside IPv6 ones (mapped, 6to4, NAT64) are judged by the IPv4 address."""
     address = ipaddress.ip_address(host.split("%", 1)[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
+        if inner is None and address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is None and (address.is_reserved or address.is_site_local):
+            return True
         if inner is not None:
             address = inner
     return not address.is_global or address.is_multicast
@@ -34,13 +39,15 @@ class NetworkGuard:
     async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
         """The addresses of `name` that may be connected to, in the resolver's order.
 
-        Raises `ConnectionLost`: NO_SUCH_NETWORK where the name does not exist, NETWORK_DOWN where only
-        addresses that may not be connected to are left or the resolver does not answer."""
+        Raises `ConnectionLost`: NO_SUCH_NETWORK where the name does not exist, NETWORK_DOWN where the
+        resolver does not answer, FORBIDDEN where it has only addresses that may not be connected to."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):
                 found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
+            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+                raise ConnectionLost("Domain name look-up failed for now") from error
             raise ConnectionLost("Domain name not found", Reason.NO_SUCH_NETWORK) from error
         except TimeoutError as error:
             raise ConnectionLost("Domain name look-up timed out") from error
