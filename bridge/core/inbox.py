@@ -17,12 +17,25 @@ from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
 from bridge.core.tasks import Tasks
 from bridge.core.values import DirectMessage
+from bridge.store.queues import InboxRow
 
 log = logging.getLogger(__name__)
 
 BOUNCE_LIMIT = 3
 BOUNCE_SECONDS = 5.0
 """A server that has just started may refuse what it takes a little later (fence.md, on ejabberd)."""
+
+
+LOST_SECONDS = 1.0
+"""How soon a message is sent again that was lost although the link is up (it was down for a moment)."""
+
+
+def refused_by_store(error: Exception) -> asyncio.Future[None]:
+    """What `Host.emit` gives for something that cannot be kept: the network must not be told that it is."""
+    refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    refused.set_exception(error)
+    refused.exception()  # whether anybody awaits it is the network's business
+    return refused
 
 
 class InboxItem(msgspec.Struct, frozen=True):
@@ -39,7 +52,11 @@ _decode = msgspec.msgpack.Decoder(InboxItem).decode
 
 
 class Inbox:
-    """The inbox of one gateway."""
+    """The inbox of one gateway.
+
+    By row: `_flying` waits for its fence, `_resting` for another try after a bounce, `_held` could not be
+    sent for a fault of ours (until the next link), `_settled` was settled since the replay last looked.
+    """
 
     def __init__(self, ground: Ground, tasks: Tasks) -> None:
         self._ground = ground
@@ -47,7 +64,11 @@ class Inbox:
         self._rows = ground.store.inbox
         self._flying: dict[int, InboxItem] = {}
         self._bounced: dict[int, int] = {}
+        self._resting: set[int] = set()
+        self._held: set[int] = set()
+        self._settled: set[int] = set()
         self._replaying = False
+        self._look_again = False
 
     def put(
         self,
@@ -59,21 +80,27 @@ class Inbox:
     ) -> Awaitable[None]:
         """Keep a message and deliver it. The awaitable completes when it is stored."""
         item = InboxItem(live.user, live.network, contact, message)
-        stored = self._rows.put(
-            self._ground.domain,
-            live.id,
-            contact,
-            network_id,
-            message.stanza_id,
-            _encoder.encode(item),
-            cursor,
-        )
+        try:
+            stored = self._rows.put(
+                self._ground.domain,
+                live.id,
+                contact,
+                network_id,
+                message.stanza_id,
+                _encoder.encode(item),
+                cursor,
+            )
+        except Exception as error:
+            log.exception("a direct message could not be stored", extra={"account": live.id})
+            return refused_by_store(error)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(partial(self._stored, item, done))
         return done
 
     def link_up(self) -> None:
         """Deliver what the server may not have."""
+        self._held.clear()
+        self._look_again = True
         if not self._replaying:
             self._replaying = True
             self._tasks.start(self._replay(), "inbox replay")
@@ -94,31 +121,47 @@ class Inbox:
         if not done.done():
             done.set_result(None)
         row = stored.result()
-        if row is not None and not self._replaying:
+        if self._replaying:
+            self._look_again = True
+        elif row is not None:
             self._deliver(row, item)
 
     async def _replay(self) -> None:
         """Rows that are stored meanwhile are found by the next look, so that order holds."""
         try:
-            while self._ground.link_is_up:
-                rows = [
-                    row for row in await self._rows.pending(self._ground.domain) if row.id not in self._flying
-                ]
-                if not rows:
-                    break
-                for row in rows:
+            while self._ground.link_is_up and self._look_again:
+                self._look_again = False
+                self._settled.clear()
+                for row in await self._rows.pending(self._ground.domain):
                     if self._ground.face.congested:
                         await self._ground.face.drain()
-                    self._deliver(row.id, _decode(row.payload))
+                    self._deliver_row(row)
         finally:
             self._replaying = False
+            self._settled.clear()
+
+    def _deliver_row(self, row: InboxRow) -> None:
+        try:
+            item = _decode(row.payload)
+        except msgspec.MsgspecError:
+            log.exception("a stored message cannot be read", extra={"account": row.account})
+            self._held.add(row.id)
+            return
+        self._deliver(row.id, item)
 
     def _deliver(self, row: int, item: InboxItem) -> None:
         if not self._ground.link_is_up or row in self._flying:
             return
+        if row in self._resting or row in self._held or row in self._settled:
+            return
+        try:
+            contact = self._ground.face.jid(ContactAddress(item.network, item.contact))
+            fence = asyncio.ensure_future(self._ground.face.direct_message(item.user, contact, item.message))
+        except Exception:
+            log.exception("a direct message could not be delivered", extra={"user": item.user})
+            self._held.add(row)
+            return
         self._flying[row] = item
-        contact = self._ground.face.jid(ContactAddress(item.network, item.contact))
-        fence = asyncio.ensure_future(self._ground.face.direct_message(item.user, contact, item.message))
         fence.add_done_callback(partial(self._fenced, row))
 
     def _fenced(self, row: int, fence: asyncio.Future[str]) -> None:
@@ -127,20 +170,34 @@ class Inbox:
             return
         if fence.exception() is not None:
             log.error("a direct message could not be delivered", exc_info=fence.exception())
+            self._held.add(row)
             return
         outcome = fence.result()
         if outcome == "fenced":
-            self._bounced.pop(row, None)
+            self._end(row)
             self._rows.settle([row])
         elif outcome.startswith("bounced"):
             self._tasks.start(self._bounce(row, item, outcome), "bounce")
+        elif self._ground.link_is_up:
+            self._tasks.start(self._retry(), "inbox retry")
+
+    async def _retry(self) -> None:
+        await asyncio.sleep(LOST_SECONDS)
+        self.link_up()
+
+    def _end(self, row: int) -> None:
+        self._bounced.pop(row, None)
+        if self._replaying:
+            self._settled.add(row)
 
     async def _bounce(self, row: int, item: InboxItem, outcome: str) -> None:
         times = self._bounced[row] = self._bounced.get(row, 0) + 1
         if times < BOUNCE_LIMIT:
+            self._resting.add(row)
             await asyncio.sleep(BOUNCE_SECONDS * times)
+            self._resting.discard(row)
             self._deliver(row, item)
             return
-        del self._bounced[row]
+        self._end(row)
         log.warning("the XMPP server refuses a message: %s", outcome, extra={"user": item.user})
         await self._rows.fail(row)
