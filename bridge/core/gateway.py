@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from itertools import count
 
 from bridge.api import Backend, Capabilities, Chat, NetworkId, RoomAddress, RoomChat, RoomId
 from bridge.core.accounts import Accounts
@@ -30,6 +31,7 @@ from bridge.store.engine import Store
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_SECONDS = 60.0
+PRUNE_MINUTES = 60
 DEDUPE_DAYS = 30
 
 
@@ -110,6 +112,7 @@ class Gateway:
         """The XMPP server is connected (again)."""
         self._ground.link_is_up = True
         self._inbox.link_up()
+        self._outbox.link_up()
         self.roster.link_up()
         for room in self._registry.all():
             for resource in tuple(room.resources):
@@ -122,11 +125,15 @@ class Gateway:
         self._entrance.link_down()
 
     async def _keep_house(self) -> None:
-        while True:
+        for minutes in count(1):
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self._pool.release_idle()
-            self.outbound.forget_idle()
-            await self._prune()
+            try:
+                self._pool.release_idle()
+                self.outbound.forget_idle()
+                if minutes % PRUNE_MINUTES == 0:
+                    await self._prune()
+            except Exception:
+                log.exception("housekeeping failed", extra={"gateway": self.domain})
 
     async def _prune(self) -> None:
         now = int(time.time() * 1_000_000)

@@ -40,3 +40,8 @@ class CommandJob:
         """Tell whoever asked."""
         if self._answer is not None:
             self._answer(Refused(reason, text))
+
+    def interrupted(self, reason: Reason, text: str) -> bool:
+        """Tell whoever asked; nobody waits for it so long that it should be tried again."""
+        self.failed(reason, text)
+        return False

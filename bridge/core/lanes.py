@@ -16,6 +16,12 @@ log = logging.getLogger(__name__)
 
 INTERNAL_TEXT = "The gateway failed on this; its admin can find the reason in the log."
 
+GRACE_SECONDS = 2.0
+"""For so long a job that has begun may go on after its link broke, to say how it ended."""
+
+LEAST_WAIT = 0.05
+"""The least time between two attempts, however eager a network is to be asked again."""
+
 
 class Job(Protocol):
     """One piece of work for a session."""
@@ -26,6 +32,9 @@ class Job(Protocol):
     def failed(self, reason: Reason, text: str) -> None:
         """It will not be done: tell whoever asked for it."""
 
+    def interrupted(self, reason: Reason, text: str) -> bool:
+        """It was begun, and cut off: it may or may not be done. Returns whether to try it again."""
+
 
 class Lane:
     """A bounded queue of jobs and, while there are any, the one task that works on them.
@@ -33,7 +42,7 @@ class Lane:
     `online` gives the session (waiting for it), `done` is called when the lane has run empty.
     """
 
-    __slots__ = ("_done", "_jobs", "_limit", "_online", "_task")
+    __slots__ = ("_begun", "_done", "_given_up", "_jobs", "_limit", "_online", "_round", "_task")
 
     def __init__(
         self, online: Callable[[], Awaitable[Session]], limit: int, done: Callable[[], None]
@@ -42,6 +51,9 @@ class Lane:
         self._limit = limit
         self._done = done
         self._jobs: deque[Job] = deque()
+        self._begun: Job | None = None
+        self._round = 0
+        self._given_up: tuple[Reason, str] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def push(self, job: Job) -> bool:
@@ -50,44 +62,99 @@ class Lane:
             return False
         self._jobs.append(job)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            self._start()
         return True
 
     def abandon(self, reason: Reason, text: str) -> None:
-        """Give up all jobs that have not begun (and the lane with them)."""
-        jobs, self._jobs = self._jobs, deque()
+        """Give up all jobs that have not begun; the one that has is given a moment to end by itself."""
+        jobs = [job for job in self._jobs if job is not self._begun]
+        if self._begun is None:
+            self.cancel()
+        else:
+            self._jobs = deque([self._begun])
+            self._given_up = reason, text
+            self.link_broke(reason, text)
+        for job in jobs:
+            _fail(job, reason, text)
+
+    def link_broke(self, reason: Reason, text: str) -> None:
+        """The session is over: a job that is still at it after a moment is cut off. Those that have not
+        begun wait for the next session."""
+        if self._begun is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(GRACE_SECONDS, self._cut_off, self._begun, self._round, reason, text)
+
+    def cancel(self) -> None:
+        """Stop working, and tell nobody: the gateway stops, or whoever asked is told otherwise."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-        for job in jobs:
-            _fail(job, reason, text)
+        self._jobs.clear()
+        self._begun = None
         self._done()
 
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
     async def _work(self) -> None:
+        me = asyncio.current_task()
         while self._jobs:
             job = self._jobs[0]
             try:
-                again = await job.run(await self._online())
+                session = await self._online()
             except ConnectionLost as error:
-                self.abandon_quietly(error.reason, str(error))
+                self._task = None
+                self.abandon(error.reason, str(error))
                 return
             except Exception:
-                log.exception("a command failed for a reason of ours")
-                job.failed(
-                    Reason.INTERNAL, "The gateway failed on this; its admin can find the reason in the log."
-                )
+                log.exception("a lane failed for a reason of ours")
+                self._task = None
+                self.abandon(Reason.INTERNAL, INTERNAL_TEXT)
+                return
+            self._begin(job)
+            again = await _attempt(job, session)
+            if self._task is not me:
+                return
+            self._begun = None
+            if again is not None and self._given_up is not None:
+                _fail(job, *self._given_up)
                 again = None
-            if again is not None:
-                await asyncio.sleep(again)
-            elif self._jobs and self._jobs[0] is job:
+            if again is None:
                 self._jobs.popleft()
+            else:
+                await asyncio.sleep(max(again, LEAST_WAIT))
         self._task = None
         self._done()
 
-    def abandon_quietly(self, reason: Reason, text: str) -> None:
-        """As `abandon`, from within the lane's own task."""
-        self._task = None
-        self.abandon(reason, text)
+    def _begin(self, job: Job) -> None:
+        self._begun, self._given_up = job, None
+        self._round += 1
+
+    def _cut_off(self, job: Job, number: int, reason: Reason, text: str) -> None:
+        if self._begun is not job or self._round != number or self._task is None:
+            return
+        self._task.cancel()
+        self._task = self._begun = None
+        again = False
+        try:
+            again = job.interrupted(reason, text)
+        except Exception:
+            log.exception("the sender of an interrupted command could not be told")
+        if not again:
+            self._jobs.popleft()
+        if self._jobs:
+            self._start()
+        else:
+            self._done()
+
+
+async def _attempt(job: Job, session: Session) -> float | None:
+    try:
+        return await job.run(session)
+    except Exception:
+        log.exception("a command failed for a reason of ours")
+        _fail(job, Reason.INTERNAL, INTERNAL_TEXT)
+        return None
 
 
 def _fail(job: Job, reason: Reason, text: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
+
 from bridge.api import (
     ContactAddress,
     ContactId,
@@ -83,16 +87,18 @@ class Outbound:
 
     def to_contact(self, user: str, address: ContactAddress, message: Outgoing) -> None:
         """Say something to a contact. Kept until the network has answered."""
-        refused = self._refusal(user)
+        live = self._live(user, address)
+        refused = self._refusal(live)
         if refused is not None:
             jid = self._ground.face.jid(address)
             self._ground.face.message_failed(
                 message.resource, jid, message.stanza_id, refused.reason, refused.text
             )
             return
-        live = self._live(user, address, message.resource)
         stanza_id = message.stanza_id or self._ground.stanza_id()
-        dedupe = f"{message.resource} {stanza_id}"
+        # there are clients that count their ids from one again after each start
+        digest = hashlib.blake2b(msgspec.msgpack.encode(message.content), digest_size=12).hexdigest()
+        dedupe = f"{message.resource} {stanza_id} {digest}"
         chat = DirectChat(address.contact)
         command: SendMessage | CorrectMessage
         if message.replaces:
@@ -107,12 +113,12 @@ class Outbound:
         self, user: str, resource: str, address: NetworkAddress, stanza_id: str, text: str
     ) -> None:
         """A command in the network's own words. It answers with lines of text."""
-        refused = self._refusal(user)
+        live = self._live(user, address)
+        refused = self._refusal(live)
         if refused is not None:
             jid = self._ground.face.jid(address)
             self._ground.face.message_failed(resource, jid, stanza_id, refused.reason, refused.text)
             return
-        live = self._live(user, address, resource)
         self._run(live, resource, self._ground.face.jid(address), stanza_id, RunCommand(text))
 
     def room_command(self, room: Room, resource: str, stanza_id: str, text: str) -> None:
@@ -158,7 +164,9 @@ class Outbound:
                 resource, jid, stanza_id, Reason.RATE_LIMITED, TOO_FAST, groupchat
             )
             return
-        live = self._live(user, address, resource)
+        live = self._connected(user, address, resource, stanza_id)
+        if live is None:
+            return
         chat = _chat(address)
         command = SetReactions(chat, MessageId(target), reactions)
         room = live.rooms.get(address.room) if isinstance(address, RoomAddress) else None
@@ -170,7 +178,9 @@ class Outbound:
         self, user: str, address: ContactAddress | RoomAddress, resource: str, stanza_id: str, target: str
     ) -> None:
         """Take a message back, or say that this cannot be done."""
-        live = self._live(user, address, resource)
+        live = self._connected(user, address, resource, stanza_id)
+        if live is None:
+            return
         chat = _chat(address)
         face, jid = self._ground.face, self._ground.face.jid(address)
         groupchat = isinstance(address, RoomAddress)
@@ -213,18 +223,33 @@ class Outbound:
         if live.session is None:
             self._pool.ensure(live)
 
-    def _live(
-        self, user: str, address: ContactAddress | RoomAddress | NetworkAddress, resource: str
-    ) -> LiveAccount:
+    def _connected(
+        self, user: str, address: ContactAddress | RoomAddress, resource: str, stanza_id: str
+    ) -> LiveAccount | None:
+        """The account, if it is online and in that room. None: the sender has been told that it is not."""
+        live = self._pool.peek(user, address.network)
+        groupchat = isinstance(address, RoomAddress)
+        if live is not None and live.session is not None:
+            room = live.rooms.get(address.room) if isinstance(address, RoomAddress) else None
+            if not groupchat or (room is not None and room.joined):
+                return live
+        jid = self._ground.face.jid(address)
+        text = "Not connected to this room right now." if groupchat else "Not connected to this network."
+        self._ground.face.message_failed(resource, jid, stanza_id, Reason.NETWORK_DOWN, text, groupchat)
+        return None
+
+    def _live(self, user: str, address: ContactAddress | NetworkAddress) -> LiveAccount:
         live = self._pool.live(user, address.network)
         if not live.nick:
             live.nick = user.partition("@")[0]
         return live
 
-    def _refusal(self, user: str) -> Refused | None:
-        if self._too_fast(user):
+    def _refusal(self, live: LiveAccount) -> Refused | None:
+        if self._too_fast(live.user):
             return Refused(Reason.RATE_LIMITED, TOO_FAST)
-        return self._admission.to_talk(user)
+        if live.session is None:
+            return self._admission.to_network(live)
+        return self._admission.to_talk(live.user)
 
     def _too_fast(self, user: str) -> bool:
         now = self._ground.clock()

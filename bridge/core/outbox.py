@@ -10,6 +10,7 @@ import msgspec
 
 from bridge.api import (
     Command,
+    ConnectionLost,
     ContactAddress,
     CorrectMessage,
     DirectChat,
@@ -24,9 +25,11 @@ from bridge.api import (
 )
 from bridge.core.degrade import Dropped, Quoted, degrade
 from bridge.core.ground import Ground
+from bridge.core.lanes import INTERNAL_TEXT
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
 from bridge.core.tasks import Tasks
+from bridge.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -56,55 +59,90 @@ class Outbox:
         self._pool = pool
         self._tasks = tasks
         self._rows = ground.store.outbox
+        self._untold: list[tuple[int, OutboxItem, Refused | Unknown]] = []
 
     def put(self, live: LiveAccount, item: OutboxItem, dedupe: str) -> None:
         """Keep a message and send it. One that was put before with the same `dedupe` is not sent again."""
         self._tasks.start(self._put(live, item, dedupe), "outbox")
 
     async def _put(self, live: LiveAccount, item: OutboxItem, dedupe: str) -> None:
-        contact = item.address.contact
-        row = await self._rows.put(
-            self._ground.domain,
-            live.id,
-            contact,
-            dedupe,
-            _encoder.encode(item),
-            item.resource,
-            item.stanza_id,
-        )
+        try:
+            row = await self._rows.put(
+                self._ground.domain,
+                live.id,
+                item.address.contact,
+                dedupe,
+                _encoder.encode(item),
+                item.resource,
+                item.stanza_id,
+            )
+        except StoreError:
+            self._tell(item, Reason.INTERNAL, INTERNAL_TEXT)
+            raise
         if row is not None:
-            self._push(live, row, item)
+            self._push(row, item, 0)
 
     async def resume(self) -> None:
         """At start: go on with what was not settled; an attempt that was interrupted is of unknown
         outcome."""
         for row in await self._rows.pending(self._ground.domain):
-            item = _decode(row.payload)
-            live = self._pool.live(item.user, item.address.network)
-            job = DirectJob(self._ground, row.id, item)
+            try:
+                item = _decode(row.payload)
+            except msgspec.MsgspecError:
+                log.exception("a stored command cannot be read", extra={"account": row.account})
+                continue
             if row.trying and not self._ground.info.resend_unknown:
-                job.conclude(Unknown(CRASHED))
+                self.conclude(row.id, item, Unknown(CRASHED))
             else:
-                self._push(live, row.id, item)
+                self._push(row.id, item, row.not_before)
 
-    def _push(self, live: LiveAccount, row: int, item: OutboxItem) -> None:
-        self._pool.push(live, DirectChat(item.address.contact), DirectJob(self._ground, row, item))
-        if live.session is None:
-            self._pool.ensure(live)
+    def link_up(self) -> None:
+        """Tell the senders what could not be told while the XMPP server was away."""
+        untold, self._untold = self._untold, []
+        for row, item, outcome in untold:
+            self.conclude(row, item, outcome)
+
+    def conclude(self, row: int, item: OutboxItem, outcome: Sent | Refused | Unknown) -> None:
+        """Settle the row, and tell the sender what failed: both or none, so that nobody is left untold."""
+        if isinstance(outcome, Sent):
+            self._rows.settle(row, "sent", [part.id for part in outcome.parts if part.id])
+        elif not self._ground.link_is_up:
+            self._untold.append((row, item, outcome))
+        elif isinstance(outcome, Refused):
+            self._rows.settle(row, "failed")
+            self._tell(item, outcome.reason, outcome.text)
+        else:
+            self._rows.settle(row, "unknown")
+            self._tell(item, Reason.TIMEOUT, outcome.why)
+
+    def _push(self, row: int, item: OutboxItem, not_before: int) -> None:
+        live = self._pool.live(item.user, item.address.network)
+        job = DirectJob(self._ground, self, row, item, not_before)
+        self._pool.push(live, DirectChat(item.address.contact), job)
+
+    def _tell(self, item: OutboxItem, reason: Reason, text: str) -> None:
+        face = self._ground.face
+        face.message_failed(item.resource, face.jid(item.address), item.stanza_id, reason, text)
 
 
 class DirectJob:
     """One durable message in its lane."""
 
-    __slots__ = ("_ground", "_item", "_row")
+    __slots__ = ("_ground", "_item", "_not_before", "_outbox", "_row")
 
-    def __init__(self, ground: Ground, row: int, item: OutboxItem) -> None:
+    def __init__(self, ground: Ground, outbox: Outbox, row: int, item: OutboxItem, not_before: int) -> None:
         self._ground = ground
+        self._outbox = outbox
+        self._not_before = not_before
         self._row = row
         self._item = item
 
     async def run(self, session: Session) -> float | None:
         """One attempt, counted before the I/O."""
+        early = self._not_before / 1_000_000 - time.time()
+        self._not_before = 0
+        if early > 0:
+            return early
         await self._ground.store.outbox.attempt(self._row)
         outcome = await self._attempt(session)
         if isinstance(outcome, Unknown) and self._ground.info.resend_unknown:
@@ -113,7 +151,7 @@ class DirectJob:
             not_before = int((time.time() + outcome.after) * 1_000_000)
             await self._ground.store.outbox.later(self._row, not_before)
             return outcome.after
-        self.conclude(outcome)
+        self._outbox.conclude(self._row, self._item, outcome)
         return None
 
     async def _attempt(self, session: Session) -> Outcome:
@@ -124,26 +162,18 @@ class DirectJob:
             return Sent()
         if isinstance(command, Refused):
             return command
-        return await session.execute(command)
-
-    def conclude(self, outcome: Outcome) -> None:
-        """Settle the row, and tell the sender what failed."""
-        rows = self._ground.store.outbox
-        if isinstance(outcome, Sent):
-            rows.settle(self._row, "sent", [part.id for part in outcome.parts if part.id])
-        elif isinstance(outcome, Refused):
-            rows.settle(self._row, "failed")
-            self._tell(outcome.reason, outcome.text)
-        elif isinstance(outcome, Unknown):
-            rows.settle(self._row, "unknown")
-            self._tell(Reason.TIMEOUT, outcome.why)
+        try:
+            return await session.execute(command)
+        except ConnectionLost as error:
+            return Unknown(str(error))
 
     def failed(self, reason: Reason, text: str) -> None:
         """It was never attempted."""
-        self.conclude(Refused(reason, text))
+        self._outbox.conclude(self._row, self._item, Refused(reason, text))
 
-    def _tell(self, reason: Reason, text: str) -> None:
-        face = self._ground.face
-        face.message_failed(
-            self._item.resource, face.jid(self._item.address), self._item.stanza_id, reason, text
-        )
+    def interrupted(self, reason: Reason, text: str) -> bool:
+        """The attempt was cut off with its link: of unknown outcome, unless it may be sent again."""
+        if self._ground.info.resend_unknown:
+            return True
+        self._outbox.conclude(self._row, self._item, Unknown(text))
+        return False

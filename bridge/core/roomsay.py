@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from bridge.api import (
     ContactAddress,
     Content,
@@ -22,7 +24,7 @@ from bridge.api import (
 )
 from bridge.core.degrade import Dropped, Quoted, degrade
 from bridge.core.ground import Ground
-from bridge.core.jobs import LATER_LIMIT
+from bridge.core.jobs import LATER_LIMIT, CommandJob
 from bridge.core.room import Room
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
@@ -103,6 +105,11 @@ class SayJob:
                 ),
             )
 
+    def interrupted(self, reason: Reason, text: str) -> bool:
+        """Tell the sender."""
+        self.failed(reason, f"{text} (The message may or may not have been sent.)")
+        return False
+
     def failed(self, reason: Reason, text: str) -> None:
         """Tell the sender."""
         message = self._message
@@ -114,7 +121,7 @@ class SayJob:
 class ReactionJob:
     """Reactions to one message; where the network has none, a line of text that names what it is about."""
 
-    __slots__ = ("_address", "_archive", "_command", "_events", "_ground", "_outgoing", "_room")
+    __slots__ = ("_address", "_archive", "_command", "_events", "_ground", "_inner", "_outgoing", "_room")
 
     def __init__(
         self,
@@ -133,9 +140,15 @@ class ReactionJob:
         self._address = address
         self._outgoing = outgoing
         self._command = command
+        self._inner: SayJob | CommandJob | None = None
 
     async def run(self, session: Session) -> float | None:
         """Send them, or what stands for them."""
+        if self._inner is None:
+            self._inner = await self._translated(session)
+        return None if self._inner is None else await self._inner.run(session)
+
+    async def _translated(self, session: Session) -> SayJob | CommandJob | None:
         quoted = await self._quoted()
         command = degrade(self._command, session.capabilities(self._command.chat), quoted)
         if isinstance(command, Dropped):
@@ -147,17 +160,27 @@ class ReactionJob:
             said = Outgoing(
                 resource=self._outgoing.resource, stanza_id=self._outgoing.stanza_id, content=command.content
             )
-            return await SayJob(self._ground, self._events, self._archive, self._room, said).run(session)
-        outcome = await session.execute(command)
+            return SayJob(self._ground, self._events, self._archive, self._room, said)
+        if isinstance(command, SendMessage):
+            command = msgspec.structs.replace(
+                command, key=self._outgoing.stanza_id or self._ground.stanza_id()
+            )
+        return CommandJob(command, self._answer)
+
+    def _answer(self, outcome: Outcome) -> None:
         if isinstance(outcome, Refused):
             self.failed(outcome.reason, outcome.text)
-        return None
 
     async def _quoted(self) -> Quoted:
         if self._room is None:
             return Quoted()
         found = await self._archive.find(self._room, self._command.target)
         return Quoted(found.sender, found.content.text) if found is not None else Quoted()
+
+    def interrupted(self, reason: Reason, text: str) -> bool:
+        """Tell the sender."""
+        self.failed(reason, text)
+        return False
 
     def failed(self, reason: Reason, text: str) -> None:
         """Tell the sender."""
