@@ -35,13 +35,14 @@ from bridge.api import (
 from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
 from bridge.core.host import DONE, Cursor
-from bridge.core.inbox import Inbox
+from bridge.core.inbox import Inbox, refused_by_store
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
 from bridge.core.room import RoomState
 from bridge.core.roomevents import RoomEvents, microseconds
 from bridge.core.roster import Roster
-from bridge.core.values import DirectMessage
+from bridge.core.values import DirectMessage, SessionState
+from bridge.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +89,19 @@ class Events:
         if type(event) is MessageReceived:
             if type(event.chat) is RoomChat:
                 self._guarded(self._rooms.message, live, event, event.chat.room)
-                return DONE
+                return DONE if cursor is None else self._moved(live, cursor)
             if type(event.chat) is DirectChat:
                 return self._direct(live, event, event.chat, cursor)
-        self._guarded(self._handlers[type(event)], live, event)
-        if cursor is not None:
+        if type(event) is MessageCorrected and type(event.chat) is DirectChat:
+            return self._direct(live, _as_message(event), event.chat, cursor)
+        self._guarded(self._handlers.get(type(event), self._unmapped), live, event)
+        return DONE if cursor is None else self._moved(live, cursor)
+
+    def _moved(self, live: LiveAccount, cursor: tuple[str, str]) -> Awaitable[None]:
+        try:
             return self._ground.store.cursors.put(live.id, *cursor)
-        return DONE
+        except StoreError as error:
+            return refused_by_store(error)
 
     def _guarded(self, handler: Callable[..., None], live: LiveAccount, *arguments: Any) -> None:
         try:
@@ -113,36 +120,56 @@ class Events:
 
     def session_ended(self, live: LiveAccount, error: BackendError | None, was_online: bool) -> bool:
         """Tell the rooms, and decide whether to connect again: yes, as long as somebody would miss it."""
+        for timer in live.leaving.values():
+            timer.cancel()
+        live.leaving.clear()
+        live.reported.clear()
         if was_online:
             self._roster.session_offline(live)
         if error is None:
             self._rooms.session_closed(live, live.goodbye)
+            self._link_broke(live, live.goodbye or "Disconnected.")
             return False
         reason = Reason.NOT_AUTHORIZED if isinstance(error, AuthFailed) else Reason.NETWORK_DOWN
         if isinstance(error, ConnectionLost):
             reason = error.reason
         text = str(error)
-        live.text = text
+        is_news, live.text = not live.text, text
         if was_online:
             self._tell(live, f"ERROR: {text}")
             self._rooms.session_lost(live, text)
+            self._link_broke(live, text)
         else:
-            self._not_connected(live, reason, text, for_good=isinstance(error, AuthFailed))
-        again = self._again(live)
+            self._not_connected(live, reason, text, is_news, for_good=isinstance(error, AuthFailed))
+        self._rooms.forget_lost(live)
+        again = live.needed or (was_online and bool(live.lanes))
         if not again:
             live.will_not_come(text, reason)
         return again
 
-    def _not_connected(self, live: LiveAccount, reason: Reason, text: str, for_good: bool) -> None:
+    def session_given_up(self, live: LiveAccount) -> None:
+        """Nobody is to wait for what does not come."""
+        needs_login = live.state is SessionState.NEEDS_LOGIN
+        reason = Reason.NOT_AUTHORIZED if needs_login else Reason.NETWORK_DOWN
+        text = live.text or live.goodbye or "Not connected to this network."
+        for room in tuple(live.rooms.values()):
+            self._entrance.turn_away(room, reason, text)
+        if not self._ground.stopping:
+            live.will_not_come(text, reason)
+
+    def _not_connected(
+        self, live: LiveAccount, reason: Reason, text: str, is_news: bool, for_good: bool
+    ) -> None:
+        if (is_news or for_good) and not live.lanes and not any(room.waiting for room in live.rooms.values()):
+            self._tell(live, f"ERROR: {text}")
         for room in tuple(live.rooms.values()):
             if for_good or reason in GIVE_UP:
                 room.remembered = {}
             self._entrance.turn_away(room, reason, text)
 
-    def _again(self, live: LiveAccount) -> bool:
-        if live.hold or (live.registered and not live.info.on_demand):
-            return True
-        return any(room.kept or room.remembered or room.waiting for room in live.rooms.values())
+    def _link_broke(self, live: LiveAccount, text: str) -> None:
+        for lane in live.lanes.values():
+            lane.link_broke(Reason.NETWORK_DOWN, text)
 
     def _tell(self, live: LiveAccount, text: str) -> None:
         resources: Iterable[str] = {
@@ -182,10 +209,6 @@ class Events:
     def _corrected(self, live: LiveAccount, event: MessageCorrected) -> None:
         if isinstance(event.chat, RoomChat):
             self._rooms.corrected(live, event, event.chat.room)
-            return
-        content = msgspec.structs.replace(event.content, text=f"* {event.content.text}")
-        received = MessageReceived(chat=event.chat, sender=event.sender, id=event.id, content=content)
-        self._direct(live, received, event.chat, None)
 
     def _typing(self, live: LiveAccount, event: TypingChanged) -> None:
         if isinstance(event.chat, RoomChat):
@@ -195,6 +218,7 @@ class Events:
         self._ground.face.direct_typing(live.user, contact, event.state)
 
     def _contact_presence(self, live: LiveAccount, event: ContactPresence) -> None:
+        live.reported[event.contact] = event.online
         if event.contact in live.watched:
             live.watched[event.contact] = event.online
             puppet = self._ground.face.jid(ContactAddress(live.network, event.contact))
@@ -210,3 +234,9 @@ class Events:
         log.warning(
             "event without a map of message ids: %s", type(event).__name__, extra={"account": live.id}
         )
+
+
+def _as_message(event: MessageCorrected) -> MessageReceived:
+    """A correction where the network's id of what it corrects says nothing to clients."""
+    content = msgspec.structs.replace(event.content, text=f"* {event.content.text}")
+    return MessageReceived(chat=event.chat, sender=event.sender, id=event.id, content=content)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Generator
 from typing import Protocol
 
-from bridge.api import Account, ContactAddress, ContactId, Endpoint, Event, SoftwareVersion
+from bridge.api import (
+    Account,
+    ContactAddress,
+    ContactId,
+    DirectChat,
+    Endpoint,
+    Event,
+    MessageReceived,
+    SoftwareVersion,
+)
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+
+log = logging.getLogger(__name__)
 
 Cursor = tuple[str, str] | None
 
@@ -33,13 +45,19 @@ class Sink(Protocol):
 class AccountHost:
     """See `bridge.api.Host` for what each method promises."""
 
-    __slots__ = ("_account", "_ground", "_live", "_sink")
+    __slots__ = ("_account", "_ended", "_ground", "_live", "_sink")
 
     def __init__(self, ground: Ground, live: LiveAccount, account: Account, sink: Sink) -> None:
         self._ground = ground
         self._live = live
         self._account = account
         self._sink = sink
+        self._ended = False
+
+    def end(self) -> None:
+        """The session is over: what it still says of rooms would be taken for its successor's. Messages that
+        a network wants to hear were stored are kept all the same."""
+        self._ended = True
 
     @property
     def account(self) -> Account:
@@ -48,6 +66,9 @@ class AccountHost:
 
     def emit(self, event: Event, *, cursor: Cursor = None) -> Awaitable[None]:
         """Pass an event on."""
+        if self._ended and not (type(event) is MessageReceived and type(event.chat) is DirectChat):
+            log.debug("event after the end: %s", type(event).__name__, extra={"account": self._live.id})
+            return DONE
         return self._sink(self._live, event, cursor)
 
     @property

@@ -28,7 +28,9 @@ class LiveAccount:
 
     `goodbye` is what was said when the session was closed on purpose. `nick` is the name to go by where none
     is registered; `hold`: the user asked to stay connected; `watched` has the contacts in the user's roster
-    and whether they were last seen online.
+    and whether they were last shown online, `reported` what the network itself says of contacts. `leaving`:
+    rooms that the network was asked to leave and has not yet; `closing`: the session is being closed;
+    `parting`: it will be, with these words, when the lanes are empty.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
@@ -51,6 +53,10 @@ class LiveAccount:
         self.rooms: dict[RoomId, Room] = {}
         self.lanes: dict[Chat, Lane] = {}
         self.watched: dict[ContactId, bool] = {}
+        self.reported: dict[ContactId, bool] = {}
+        self.leaving: dict[RoomId, asyncio.TimerHandle] = {}
+        self.closing = False
+        self.parting: str | None = None
         self._waiters: list[asyncio.Future[Session]] = []
 
     def __repr__(self) -> str:
@@ -59,7 +65,12 @@ class LiveAccount:
     @property
     def wanted(self) -> bool:
         """Whether anything needs the session now."""
-        if self.hold or self.lanes or any(room.wanted for room in self.rooms.values()):
+        return bool(self.lanes) or self.needed
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything will still need the session when what is under way is done."""
+        if self.hold or any(room.wanted for room in self.rooms.values()):
             return True
         return self.registered and not self.info.on_demand
 
@@ -75,7 +86,11 @@ class LiveAccount:
             return self.session
         waiter: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        return await waiter
+        try:
+            return await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
 
     def went_online(self, session: Session) -> None:
         """Wake those who wait for the session."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from bridge.api import Account, AuthFailed, Chat, ContactAddress, NetworkId, Reason, Session
+from bridge.api import Account, AuthFailed, Chat, ConnectionLost, ContactAddress, NetworkId, Reason, Session
 from bridge.core.ground import Ground
 from bridge.core.host import AccountHost, Sink
 from bridge.core.lanes import Job, Lane
@@ -24,6 +24,7 @@ class SessionPool:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._live: dict[tuple[str, NetworkId], LiveAccount] = {}
+        self._of_user: dict[str, dict[NetworkId, LiveAccount]] = {}
         self._supervisors: dict[LiveAccount, Supervisor] = {}
         self._turns: dict[NetworkId, asyncio.Semaphore] = {}
         self.registered: dict[str, set[NetworkId]] = {}
@@ -35,6 +36,7 @@ class SessionPool:
             live = LiveAccount(self._ground, user, network)
             live.registered = network in self.registered.get(user, ())
             self._live[user, network] = live
+            self._of_user.setdefault(user, {})[network] = live
         return live
 
     def peek(self, user: str, network: NetworkId) -> LiveAccount | None:
@@ -47,16 +49,19 @@ class SessionPool:
 
     def of(self, user: str) -> list[LiveAccount]:
         """The live accounts of a user."""
-        return [live for (owner, _), live in self._live.items() if owner == user]
+        return list(self._of_user.get(user, {}).values())
 
     def too_many(self, live: LiveAccount) -> bool:
         """Whether this one is more than a user may have."""
-        others = sum(1 for other in self.of(live.user) if other is not live and other.wanted)
+        others = sum(
+            1 for other in self.of(live.user) if other is not live and (other.wanted or _busy(other))
+        )
         return others >= self._ground.settings.networks_per_user
 
     def ensure(self, live: LiveAccount) -> None:
         """Connect, if it is not connected."""
         live.used_at = self._ground.clock()
+        live.parting = None
         self._supervisor(live).ensure()
 
     def release(self, live: LiveAccount, reason: str) -> None:
@@ -65,11 +70,23 @@ class SessionPool:
         if live in self._supervisors:
             self._supervisors[live].release(reason)
 
+    def release_when_done(self, live: LiveAccount, reason: str) -> None:
+        """Nobody needs the session once what is under way is done."""
+        if live.lanes:
+            live.parting = reason
+        else:
+            self.release(live, reason)
+
     def forget(self, live: LiveAccount) -> None:
         """Drop what is kept in memory of an account that is idle."""
-        if live.state is SessionState.IDLE and not live.wanted:
-            self._live.pop((live.user, live.network), None)
-            self._supervisors.pop(live, None)
+        if _busy(live) or live.wanted or self.peek(live.user, live.network) is not live:
+            return
+        del self._live[live.user, live.network]
+        self._supervisors.pop(live, None)
+        others = self._of_user[live.user]
+        del others[live.network]
+        if not others:
+            del self._of_user[live.user]
 
     def connected(self, live: LiveAccount, name: str) -> None:
         """Its session says that it is online."""
@@ -80,8 +97,7 @@ class SessionPool:
         live.used_at = self._ground.clock()
         lane = live.lanes.get(chat)
         if lane is None:
-            lane = Lane(live.online, self._ground.settings.lane_length, lambda: self._lane_done(live, chat))
-            live.lanes[chat] = lane
+            lane = live.lanes[chat] = self._lane(live, chat)
         if not lane.push(job):
             job.failed(Reason.RATE_LIMITED, "Too many messages are waiting in this chat.")
 
@@ -91,20 +107,27 @@ class SessionPool:
         for live in self.all():
             if live.wanted or live.used_at > before:
                 continue
-            if live.state is SessionState.IDLE:
-                self.forget(live)
-            else:
+            if _busy(live):
                 self.release(live, "")
+            else:
+                self.forget(live)
+        networks = {live.network for live in self.all()}
+        for network in [network for network in self._turns if network not in networks]:
+            del self._turns[network]
 
     async def stop(self, reason: str) -> None:
-        """Close every session, in good order."""
+        """Close every session, in good order. What the lanes still hold stays in the store."""
         for live in self._supervisors:
             live.goodbye = reason
         await asyncio.gather(*(supervisor.stop(reason) for supervisor in self._supervisors.values()))
+        for live in self.all():
+            for lane in tuple(live.lanes.values()):
+                lane.cancel()
+            live.will_not_come(reason, Reason.NETWORK_DOWN)
 
     async def stop_one(self, live: LiveAccount, reason: str) -> bool:
         """Close one session and return when it is closed. False: there was none."""
-        if live.state is SessionState.IDLE or live not in self._supervisors:
+        if not _busy(live) or live not in self._supervisors:
             return False
         live.goodbye = reason
         await self._supervisors[live].stop(reason)
@@ -119,9 +142,14 @@ class SessionPool:
         it."""
         if not live.watched:
             return
-        seen = {occupant.contact for room in live.rooms.values() for occupant in room.occupants.values()}
+        seen = {
+            occupant.contact
+            for room in live.rooms.values()
+            for occupant in room.occupants.values()
+            if occupant.contact in live.watched
+        }
         for contact, was_online in live.watched.items():
-            online = contact in seen
+            online = contact in seen or live.reported.get(contact, False)
             if online != was_online:
                 live.watched[contact] = online
                 puppet = self._ground.face.jid(ContactAddress(live.network, contact))
@@ -129,8 +157,28 @@ class SessionPool:
 
     # -- below
 
-    def _lane_done(self, live: LiveAccount, chat: Chat) -> None:
-        live.lanes.pop(chat, None)
+    def _lane(self, live: LiveAccount, chat: Chat) -> Lane:
+        async def online() -> Session:
+            return await self._online(live)
+
+        def done() -> None:
+            if live.lanes.get(chat) is lane:
+                del live.lanes[chat]
+            if live.parting is not None and not live.lanes:
+                text, live.parting = live.parting, None
+                if not live.needed:
+                    self.release(live, text)
+
+        lane = Lane(online, self._ground.settings.lane_length, done)
+        return lane
+
+    async def _online(self, live: LiveAccount) -> Session:
+        """The session for a lane: opened where nobody is at it, waited for where somebody is."""
+        if live.state is SessionState.NEEDS_LOGIN:
+            raise ConnectionLost(live.text, Reason.NOT_AUTHORIZED)
+        if live.state is SessionState.IDLE and not self._ground.stopping:
+            self.ensure(live)
+        return await live.online()
 
     def _supervisor(self, live: LiveAccount) -> Supervisor:
         supervisor = self._supervisors.get(live)
@@ -139,7 +187,7 @@ class SessionPool:
                 live.network, asyncio.Semaphore(self._ground.settings.connects_at_once)
             )
 
-            async def open_session() -> Session:
+            async def open_session() -> tuple[Session, AccountHost]:
                 return await self._open(live)
 
             supervisor = self._supervisors[live] = Supervisor(
@@ -147,9 +195,10 @@ class SessionPool:
             )
         return supervisor
 
-    async def _open(self, live: LiveAccount) -> Session:
+    async def _open(self, live: LiveAccount) -> tuple[Session, AccountHost]:
         account = await self._account(live)
-        return self._ground.backend.open(account, AccountHost(self._ground, live, account, self.sink))
+        host = AccountHost(self._ground, live, account, self.sink)
+        return self._ground.backend.open(account, host), host
 
     async def _account(self, live: LiveAccount) -> Account:
         """The account with what is registered for the gateway, overridden by what is for the network."""
@@ -164,3 +213,7 @@ class SessionPool:
                     settings.update({name: value for name, value in found.settings.items() if value})
                     secrets.update({name: value for name, value in found.secrets.items() if value})
         return Account(live.id, live.user, live.network, settings, secrets, live.nick)
+
+
+def _busy(live: LiveAccount) -> bool:
+    return live.state not in (SessionState.IDLE, SessionState.NEEDS_LOGIN)
