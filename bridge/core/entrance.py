@@ -3,7 +3,10 @@ asks (`rooms`) and by what the network says (`roomevents`)."""
 
 from __future__ import annotations
 
-from bridge.api import Command, JoinRoom, LeaveRoom, Outcome, Reason, Refused
+import asyncio
+import logging
+
+from bridge.api import Command, JoinRoom, LeaveRoom, Outcome, Reason, Refused, RoomId
 from bridge.core.ground import Ground
 from bridge.core.jobs import Answer, CommandJob
 from bridge.core.live import LiveAccount
@@ -14,8 +17,13 @@ from bridge.core.roomregistry import RoomRegistry
 from bridge.core.tasks import Tasks
 from bridge.core.values import HistoryRequest, RoomMessage
 
+log = logging.getLogger(__name__)
+
 RESUME_MESSAGES = 100
 """How many messages a resource that stayed in a room is shown after the XMPP server was away."""
+
+LEAVE_SECONDS = 3.0
+"""A network that does not say within this time that the account has left a room is not waited for."""
 
 NOTHING_MISSED = HistoryRequest(max_messages=0)
 
@@ -31,7 +39,7 @@ class Entrance:
         self._registry = registry
         self._archive = archive
         self._tasks = tasks
-        self._admitting: dict[tuple[Room, str], list[RoomMessage]] = {}
+        self._admitting: dict[Room, dict[str, list[RoomMessage]]] = {}
         self._down_since = 0
 
     def revive(self, live: LiveAccount, room: Room) -> None:
@@ -42,12 +50,18 @@ class Entrance:
             self.enter(room)
 
     def enter(self, room: Room) -> None:
-        """Ask the network to let the account in."""
+        """Ask the network to let the account in, once it has left where it was asked to leave before."""
         room.state = RoomState.JOINING
-        self._tasks.start(self._enter(room), "join")
+        if room.address.room not in self._registry.live(room).leaving:
+            self._tasks.start(self._enter(room), "join")
 
     async def _enter(self, room: Room) -> None:
-        await self._archive.prepare(room)
+        try:
+            await self._archive.prepare(room)
+        except Exception:
+            log.exception("a room is joined without an archive")
+        if room.state is not RoomState.JOINING or not self._registry.has(room):
+            return
         live = self._registry.live(room)
         nick = live.name or room.nick
 
@@ -60,17 +74,20 @@ class Entrance:
 
     def admit(self, room: Room, resource: str) -> None:
         """Show a resource the room that the account is in; until then messages are kept back for it."""
-        if (room, resource) not in self._admitting:
-            self._admitting[room, resource] = []
+        room.resources.pop(resource, None)
+        admitting = self._admitting.setdefault(room, {})
+        if resource not in admitting:
+            admitting[resource] = []
             self._tasks.start(self._admit(room, resource), "admit")
 
     async def _admit(self, room: Room, resource: str) -> None:
         try:
-            await self._archive.prepare(room)
-            request = room.waiting.get(resource, NOTHING_MISSED)
-            history = await self._archive.history(room, request)
+            history = await self._history(room, room.waiting.get(resource, NOTHING_MISSED))
         finally:
-            since = self._admitting.pop((room, resource))
+            admitting = self._admitting[room]
+            since = admitting.pop(resource)
+            if not admitting:
+                del self._admitting[room]
         if resource not in room.waiting and resource not in room.remembered:
             return
         if not room.joined:
@@ -82,12 +99,19 @@ class Entrance:
         history.extend(message for message in since if message.archive_id > newest)
         self._ground.face.room_entered(room, resource, history)
 
+    async def _history(self, room: Room, request: HistoryRequest) -> list[RoomMessage]:
+        try:
+            await self._archive.prepare(room)
+            return await self._archive.history(room, request)
+        except Exception:
+            log.exception("a room is shown without its history")
+            return []
+
     def keep_back(self, room: Room, message: RoomMessage) -> None:
         """A message came while resources are being shown in: they get it as history."""
-        if self._admitting:
-            for (other, _), messages in self._admitting.items():
-                if other is room:
-                    messages.append(message)
+        if room in self._admitting:
+            for messages in self._admitting[room].values():
+                messages.append(message)
 
     def turn_away(self, room: Room, reason: Reason, text: str) -> None:
         """The network could not be reached: tell the resources that wait. Those remembered go on being so."""
@@ -108,19 +132,24 @@ class Entrance:
         that is not there any more is found out by the error that comes back."""
         if room.joined:
             room.waiting[resource] = HistoryRequest(max_messages=RESUME_MESSAGES, since=self._down_since)
-            room.resources.pop(resource, None)
             self.admit(room, resource)
 
     def refused(self, room: Room, reason: Reason, text: str) -> None:
         """The account does not get in: tell who waits. A kept room stays wanted, and is tried at the next
         connect."""
+        if not self._registry.has(room):
+            return
         room.state = RoomState.OUT
-        waiting, room.waiting = list(room.waiting), {}
-        for resource in [*waiting, *room.remembered]:
-            self._ground.face.room_refused(room, resource, reason, text)
-        room.remembered = {}
+        self.dismiss(room, reason, text)
         room.password = ""
         self.drop_if_unwanted(room)
+
+    def dismiss(self, room: Room, reason: Reason, text: str) -> None:
+        """Tell those who wait to be let in that they will not be."""
+        outside = {**room.waiting, **room.remembered}
+        room.waiting, room.remembered, room.lost_at = {}, {}, None
+        for resource in outside:
+            self._ground.face.room_refused(room, resource, reason, text)
 
     def leave_network(self, room: Room, text: str) -> None:
         """The account leaves a room that nobody wants, and the network with its last one."""
@@ -128,10 +157,35 @@ class Entrance:
         was_in = room.state in (RoomState.JOINED, RoomState.JOINING)
         self._registry.remove(room)
         self._pool.refresh_watched(live)
-        if not live.wanted:
-            self._pool.release(live, text)
+        if not live.needed:
+            self._pool.release_when_done(live, text)
         elif was_in and live.session is not None:
-            self.push(room, LeaveRoom(room=room.address.room, text=text))
+            self._ask_out(live, room, text)
+
+    def _ask_out(self, live: LiveAccount, room: Room, text: str) -> None:
+        room_id = room.address.room
+        if room_id in live.leaving:
+            return
+
+        def answer(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused):
+                self.has_left(live, room_id)
+
+        loop = asyncio.get_running_loop()
+        live.leaving[room_id] = loop.call_later(LEAVE_SECONDS, self.has_left, live, room_id)
+        self.push(room, LeaveRoom(room=room_id, text=text), answer)
+
+    def has_left(self, live: LiveAccount, room_id: RoomId) -> bool:
+        """The network says that the account is out. True: of a room that it was asked to leave. Whoever wants
+        to be in it again has waited for this: what comes between says nothing of their room."""
+        timer = live.leaving.pop(room_id, None)
+        if timer is None:
+            return False
+        timer.cancel()
+        room = live.rooms.get(room_id)
+        if room is not None and room.state is RoomState.JOINING and live.session is not None:
+            self.enter(room)
+        return True
 
     def drop_if_unwanted(self, room: Room) -> None:
         """Forget a room that the account is not in and nobody wants, and the session if it was the last."""

@@ -24,7 +24,8 @@ class Room:
     """A room of an account.
 
     `resources` are the user's full JIDs that are in it, in order of joining; `waiting` those that asked and
-    are not in yet. `kept`: the account stays in it while no resource is there. `view` is the face's to use.
+    are not in yet. `kept`: the account stays in it while no resource is there. `remembered` were in when the
+    connection broke (`lost_at`, on the core's clock). `view` is the face's to use.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Room:
         "display",
         "jid",
         "kept",
+        "lost_at",
         "me",
         "nick",
         "occupant_ids",
@@ -60,6 +62,7 @@ class Room:
         self.nick = ""
         self.password = ""
         self.kept = False
+        self.lost_at: float | None = None
         self.subject = ""
         self.subject_by = ""
         self.archive_key = 0

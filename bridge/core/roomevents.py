@@ -43,6 +43,17 @@ LOST_SECONDS = 3600.0
 """For so long after a lost connection the resources that were in a room are brought back into it."""
 
 
+OUT_TEXT = "You are no longer in this room."
+
+
+def _reason(value: str) -> Reason:
+    try:
+        return Reason(value)
+    except ValueError:
+        log.exception("a room was refused for no known reason")
+        return Reason.INTERNAL
+
+
 def microseconds(at: datetime | None) -> int:
     """Microseconds since 1970; 0 for None."""
     return 0 if at is None else int(at.timestamp() * 1_000_000)
@@ -59,7 +70,6 @@ class RoomEvents:
         self._rooms = rooms
         self._entrance = entrance
         self._archive = archive
-        self._lost_at: dict[Room, float] = {}
         self.handlers: dict[type, Callable[[LiveAccount, Any], None]] = {
             RoomJoined: self._joined,
             RoomRefused: self._refused,
@@ -87,6 +97,7 @@ class RoomEvents:
             occupant_id=room.occupant_ids.get(sender) or self._ground.occupant_id(room, sender),
             stanza_id=self._ground.stanza_id(),
             content=event.content,
+            thread=event.thread or "",
             sent_at=0 if event.sent_at is None else microseconds(event.sent_at),
         )
         self.say(room, message)
@@ -115,33 +126,42 @@ class RoomEvents:
     # -- the account itself
 
     def _joined(self, live: LiveAccount, event: RoomJoined) -> None:
+        if live.closing or event.room in live.leaving:
+            return
         room = live.rooms.get(event.room)
         if room is None:
             room = self._rooms.appear(live, RoomAddress(live.network, event.room))
         room.entered(event.me, event.occupants, event.subject, event.subject_by, event.display)
-        self._lost_at.pop(room, None)
-        for resource in [*room.waiting, *room.remembered]:
+        room.lost_at = None
+        for resource in (*room.waiting, *room.remembered):
             self._entrance.admit(room, resource)
-        self._pool.refresh_watched(live)
+        if live.watched:
+            self._pool.refresh_watched(live)
         self._ground.face.puppet_presence(room.user, room.jid, True) if room.kept else None
 
     def _refused(self, live: LiveAccount, event: RoomRefused) -> None:
+        if self._entrance.has_left(live, event.room):
+            return
         room = live.rooms.get(event.room)
         if room is not None and room.state is not RoomState.JOINED:
-            self._entrance.refused(room, Reason(event.reason), event.text)
+            self._entrance.refused(room, _reason(event.reason), event.text)
 
     def _left(self, live: LiveAccount, event: RoomLeft) -> None:
+        if self._entrance.has_left(live, event.room):
+            return
         room = live.rooms.get(event.room)
         if room is None or room.state is not RoomState.JOINED:
             return
         resources = tuple(room.resources)
         room.resources = {}
         self._ground.face.room_left(room, resources, event.how, event.actor, event.text)
+        reason = Reason.BANNED if event.how is Departure.BANNED else Reason.FORBIDDEN
+        self._entrance.dismiss(room, reason, event.text or OUT_TEXT)
         self._out(live, room)
 
     def _out(self, live: LiveAccount, room: Room) -> None:
         room.gone(RoomState.OUT)
-        self._abandon(live, room, "You are no longer in this room.")
+        self._abandon(live, room, Reason.NOT_IN_ROOM, OUT_TEXT)
         if room.kept:
             self._ground.face.puppet_presence(room.user, room.jid, False)
         self._pool.refresh_watched(live)
@@ -149,9 +169,8 @@ class RoomEvents:
 
     def session_lost(self, live: LiveAccount, text: str) -> None:
         """The connection broke: everybody is out (status 332), and remembered for the way back."""
-        now = self._ground.clock()
         for room in tuple(live.rooms.values()):
-            self._abandon(live, room, text)
+            self._abandon(live, room, Reason.NETWORK_DOWN, text)
             if room.state is RoomState.JOINED:
                 resources = tuple(room.resources)
                 room.remembered.update(room.resources)
@@ -159,34 +178,41 @@ class RoomEvents:
                 self._ground.face.room_left(room, resources, Departure.DISCONNECTED, "", text)
                 if room.kept:
                     self._ground.face.puppet_presence(room.user, room.jid, False)
-                self._lost_at.setdefault(room, now)
+                if room.lost_at is None:
+                    room.lost_at = self._ground.clock()
                 room.gone(RoomState.LOST)
             elif room.state is RoomState.JOINING:
-                room.state = RoomState.LOST if room in self._lost_at else RoomState.OUT
-            if room.remembered and now - self._lost_at.get(room, now) > LOST_SECONDS:
-                room.remembered = {}
+                room.state = RoomState.OUT if room.lost_at is None else RoomState.LOST
+            self._entrance.drop_if_unwanted(room)
         self._pool.refresh_watched(live)
+
+    def forget_lost(self, live: LiveAccount) -> None:
+        """Resources that could not be brought back for long are not brought back any more."""
+        before = self._ground.clock() - LOST_SECONDS
+        for room in tuple(live.rooms.values()):
+            if room.lost_at is not None and room.lost_at < before:
+                room.remembered, room.lost_at = {}, None
+                self._entrance.drop_if_unwanted(room)
 
     def session_closed(self, live: LiveAccount, text: str) -> None:
         """The session was closed on purpose: everybody is out (status 332 where the gateway itself goes)."""
         how = Departure.DISCONNECTED if self._ground.stopping else Departure.QUIT
         for room in tuple(live.rooms.values()):
-            self._abandon(live, room, text)
+            self._abandon(live, room, Reason.NETWORK_DOWN, text)
             resources = (*room.resources, *room.remembered)
-            room.resources, room.remembered = {}, {}
+            room.resources, room.remembered, room.lost_at = {}, {}, None
             if room.state is RoomState.JOINED:
                 self._ground.face.room_left(room, resources, how, "", text)
                 if room.kept:
                     self._ground.face.puppet_presence(room.user, room.jid, False)
             room.gone(RoomState.OUT)
-            if not room.wanted:
-                self._entrance.drop_if_unwanted(room)
+            self._entrance.drop_if_unwanted(room)
         self._pool.refresh_watched(live)
 
-    def _abandon(self, live: LiveAccount, room: Room, text: str) -> None:
+    def _abandon(self, live: LiveAccount, room: Room, reason: Reason, text: str) -> None:
         lane = live.lanes.get(room.chat)
         if lane is not None:
-            lane.abandon(Reason.NETWORK_DOWN, text)
+            lane.abandon(reason, text)
 
     # -- others
 

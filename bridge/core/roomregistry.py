@@ -28,6 +28,10 @@ class RoomRegistry:
         """All rooms of a user."""
         return tuple(self._of_user.get(user, {}).values())
 
+    def has(self, room: Room) -> bool:
+        """Whether this is a room of now, and not one that was left."""
+        return self._by_jid.get((room.user, room.jid)) is room
+
     def all(self) -> Iterable[Room]:
         """Every room."""
         return tuple(self._by_jid.values())
@@ -49,12 +53,13 @@ class RoomRegistry:
 
     def remove(self, room: Room) -> None:
         """Forget a room."""
+        if not self.has(room):
+            return
         live = self.live(room)
         if live.rooms.get(room.address.room) is room:
             del live.rooms[room.address.room]
-        self._by_jid.pop((room.user, room.jid), None)
-        rooms = self._of_user.get(room.user)
-        if rooms is not None:
-            rooms.pop(room.jid, None)
-            if not rooms:
-                del self._of_user[room.user]
+        del self._by_jid[room.user, room.jid]
+        rooms = self._of_user[room.user]
+        del rooms[room.jid]
+        if not rooms:
+            del self._of_user[room.user]

@@ -74,14 +74,13 @@ class Rooms:
         live = self._pool.live(user, address.network)
         room = self._registry.open(live, address)
         room.nick = room.nick or nick
-        refused = self._refusal(live, room)
+        refused = self._refusal(live)
         if refused is not None:
-            room.nick = room.nick or nick
             self._ground.face.room_refused(room, resource, refused.reason, refused.text)
             self._entrance.drop_if_unwanted(room)
             return
         room.waiting[resource] = history
-        if room.joined:
+        if room.joined and not live.closing:
             self._entrance.admit(room, resource)
             return
         room.nick, room.password = nick, password or room.password
@@ -90,6 +89,12 @@ class Rooms:
         self._pool.ensure(live)
         if live.session is not None and room.state is not RoomState.JOINING:
             self._entrance.enter(room)
+
+    def may_enter(self, user: str, address: RoomAddress) -> Refused | None:
+        """Why a user may not be in one more room, if that is so."""
+        if self.find(user, self._ground.face.jid(address)) is not None:
+            return None
+        return self._refusal(self._pool.live(user, address.network), 1)
 
     def keep(self, user: str, address: RoomAddress, nick: str) -> Room:
         """Stay in a room whether or not a resource is in it, from now on and over restarts."""
@@ -202,6 +207,8 @@ class Rooms:
     async def _ask(self, room: Room, command: Command) -> Outcome:
         """Run a command that may wait for the network, beside the lane so that talk goes on."""
         live = self._registry.live(room)
+        if not room.joined:
+            return Refused(Reason.NETWORK_DOWN, "Not connected to this room right now.")
         try:
             async with asyncio.timeout(30):
                 return await (await live.online()).execute(command)
@@ -210,8 +217,8 @@ class Rooms:
         except ConnectionLost as error:
             return Refused(error.reason, str(error))
 
-    def _refusal(self, live: LiveAccount, room: Room) -> Refused | None:
+    def _refusal(self, live: LiveAccount, more: int = 0) -> Refused | None:
         most = self._ground.settings.rooms_per_user
-        if len(self._registry.of(live.user)) > most:
+        if len(self._registry.of(live.user)) + more > most:
             return Refused(Reason.RATE_LIMITED, f"You may be in {most} rooms at once.")
         return self._admission.to_network(live)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from bridge.api import Address, ContactAddress, NetworkAddress, RoomAddress
+from bridge.api import Address, ContactAddress, ContactId, NetworkAddress, NetworkId, RoomAddress
 from bridge.core.admission import Admission
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
@@ -31,6 +31,7 @@ class Roster:
         self._tasks = tasks
         self._admission = admission
         self._known: dict[tuple[str, str], Subscription] = {}
+        self._contacts: dict[tuple[str, NetworkId], set[ContactId]] = {}
 
     async def load(self) -> None:
         """Read what was agreed before this start."""
@@ -41,6 +42,8 @@ class Roster:
         """A user wants a puppet's presence: granted, and asked for in return."""
         face = self._ground.face
         may = self._admission.of_user(user) if address is None else self._admission.to_talk(user)
+        if may is None and isinstance(address, RoomAddress):
+            may = self._rooms.may_enter(user, address)
         if may is not None:
             face.subscription(user, puppet, "unsubscribed", stanza_id)
             face.network_text(user, puppet, may.text)
@@ -49,16 +52,14 @@ class Roster:
         face.subscription(user, puppet, "subscribed", stanza_id)
         if isinstance(address, RoomAddress):
             self._keep(user, address)
+        elif isinstance(address, ContactAddress):
+            self._watch(user, address)
         self._show(user, user, puppet, address)
         if known is None or not known.puppet_subscribed:
             face.subscription(user, puppet, "subscribe")
         self._put(
             user, puppet, user_subscribed=True, puppet_subscribed=bool(known and known.puppet_subscribed)
         )
-        if isinstance(address, ContactAddress):
-            live = self._pool.live(user, address.network)
-            live.watched.setdefault(address.contact, False)
-            self._pool.refresh_watched(live)
 
     def subscribed(self, user: str, puppet: str) -> None:
         """A user lets a puppet see their presence."""
@@ -84,9 +85,7 @@ class Roster:
             if room is not None and room.kept:
                 self._rooms.unkeep(room)
         elif isinstance(address, ContactAddress):
-            live = self._pool.peek(user, address.network)
-            if live is not None:
-                live.watched.pop(address.contact, None)
+            self._unwatch(user, address)
 
     def unsubscribed(self, user: str, puppet: str) -> None:
         """A user no longer lets a puppet see their presence."""
@@ -102,6 +101,8 @@ class Roster:
             return
         if isinstance(address, RoomAddress) and self._rooms.find(user, puppet) is None:
             self._keep(user, address)
+        elif isinstance(address, ContactAddress):
+            self._watch(user, address)
         self._show(resource, user, puppet, address)
 
     def available(self, user: str, resource: str, puppet: str, away: bool, text: str) -> None:
@@ -123,6 +124,12 @@ class Roster:
 
     def session_online(self, live: LiveAccount) -> None:
         """A network is connected: it, and what can be seen on it, goes online in rosters."""
+        for contact in self._contacts.get((live.user, live.network), ()):
+            live.watched.setdefault(contact, False)
+        for contact, online in live.watched.items():
+            if online:
+                puppet = self._ground.face.jid(ContactAddress(live.network, contact))
+                self._ground.face.puppet_presence(live.user, puppet, True)
         self._ground.face.puppet_presence(live.user, live.jid, True, text=live.name)
         for room in live.rooms.values():
             if room.kept and room.joined:
@@ -159,9 +166,25 @@ class Roster:
             return False
         if isinstance(address, NetworkAddress):
             return True
-        live.watched.setdefault(address.contact, False)
         self._pool.refresh_watched(live)
-        return live.watched[address.contact]
+        return live.watched.get(address.contact, False)
+
+    def _watch(self, user: str, address: ContactAddress) -> None:
+        """Show a contact's presence from now on, whenever the network is connected."""
+        self._contacts.setdefault((user, address.network), set()).add(address.contact)
+        live = self._pool.peek(user, address.network)
+        if live is not None:
+            live.watched.setdefault(address.contact, False)
+
+    def _unwatch(self, user: str, address: ContactAddress) -> None:
+        key = (user, address.network)
+        contacts = self._contacts.get(key, set())
+        contacts.discard(address.contact)
+        if not contacts:
+            self._contacts.pop(key, None)
+        live = self._pool.peek(user, address.network)
+        if live is not None:
+            live.watched.pop(address.contact, None)
 
     def _put(self, user: str, puppet: str, user_subscribed: bool, puppet_subscribed: bool) -> None:
         row = Subscription(self._ground.domain, user, puppet, user_subscribed, puppet_subscribed)
