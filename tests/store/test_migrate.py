@@ -161,7 +161,11 @@ async def test_files_are_for_us_only(tmp_path: Path, vault: Vault) -> None:
         ("mysql://u:hunter2@h/d", "'mysql' are not supported.*use sqlite:///"),
         ("postgresql+asyncpg://u:hunter2@h/d", "not supported"),
         ("sqlite:////proc/nowhere/bridge.db", "can't be written"),
-        (f"postgresql+psycopg://u:hunter2@127.0.0.1:{free_port()}/d", "can't be opened.*refused"),
+        pytest.param(
+            f"postgresql+psycopg://u:hunter2@127.0.0.1:{free_port()}/d",
+            "can't be opened.*refused",
+            id="refused",
+        ),
     ],
 )
 async def test_a_database_that_cannot_be_used(bad: str, words: str, vault: Vault) -> None:

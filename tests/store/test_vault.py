@@ -64,7 +64,11 @@ def test_an_altered_blob_is_refused(place: int, change: int) -> None:
     assert found == {"password": "p"}, "base64 has bits that say nothing"
 
 
-@pytest.mark.parametrize("key", [b"short", b"", b"!" * 44, generate_key()[:-1], generate_key() + b"A"])
+@pytest.mark.parametrize(
+    "key",
+    [b"short", b"", b"!" * 44, generate_key()[:-1], generate_key() + b"A"],
+    ids=["short", "empty", "no base64", "cut", "too long"],
+)
 def test_a_bad_key_is_said_and_not_shown(key: bytes) -> None:
     with pytest.raises(VaultError, match="32 bytes") as error:
         Vault([key])
