@@ -1,0 +1,1 @@
+"""Tests of bridge.core: a real store, a scripted network below, a recording face above."""
