@@ -8,6 +8,7 @@ import time
 from itertools import count
 
 from bridge.api import Backend, Capabilities, Chat, NetworkId, RoomAddress, RoomChat, RoomId
+from bridge.core.absence import Absence
 from bridge.core.accounts import Accounts
 from bridge.core.admission import Admission
 from bridge.core.entrance import Entrance
@@ -54,7 +55,8 @@ class Gateway:
         registry = RoomRegistry(ground, pool)
         self._entrance = entrance = Entrance(ground, pool, registry, archive, tasks)
         self._keeper = keeper = RoomKeeper(ground, tasks)
-        self.rooms = Rooms(ground, pool, registry, entrance, archive, keeper, admission)
+        self._absence = absence = Absence(ground, registry, entrance, tasks)
+        self.rooms = Rooms(ground, pool, registry, entrance, absence, archive, keeper, admission)
         room_events = RoomEvents(ground, pool, self.rooms, entrance, archive)
         self.roster = Roster(ground, pool, self.rooms, tasks, admission)
         self._inbox = Inbox(ground, tasks)
@@ -114,6 +116,7 @@ class Gateway:
         self._inbox.link_up()
         self._outbox.link_up()
         self.roster.link_up()
+        self._absence.link_up()
         for room in self._registry.all():
             for resource in tuple(room.resources):
                 self._entrance.show_again(room, resource)
@@ -123,6 +126,7 @@ class Gateway:
         log.info("XMPP link down: %s", reason, extra={"gateway": self.domain})
         self._ground.link_is_up = False
         self._entrance.link_down()
+        self._absence.link_down()
 
     async def _keep_house(self) -> None:
         for minutes in count(1):

@@ -24,6 +24,8 @@ class CoreSettings(msgspec.Struct, frozen=True):
 
     `message_rate`/`message_burst` are messages per second and at once, per user; `lane_length` how many may
     wait in one chat; `keep_archive`: room messages are kept, for `archive_days` (0: for good).
+    An account leaves a room `linger_seconds` after its last user; after the XMPP server was away, users have
+    `return_seconds` to come back.
     """
 
     allow_private_networks: bool = False
@@ -40,6 +42,8 @@ class CoreSettings(msgspec.Struct, frozen=True):
     lane_length: int = 500
     connects_at_once: int = 8
     idle_seconds: float = 900.0
+    linger_seconds: float = 2.0
+    return_seconds: float = 300.0
 
 
 class StanzaIds:

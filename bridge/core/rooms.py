@@ -23,6 +23,7 @@ from bridge.api import (
     SetRank,
     SetSubject,
 )
+from bridge.core.absence import Absence
 from bridge.core.admission import Admission
 from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
@@ -45,6 +46,7 @@ class Rooms:
         pool: SessionPool,
         registry: RoomRegistry,
         entrance: Entrance,
+        absence: Absence,
         archive: RoomArchive,
         keeper: RoomKeeper,
         admission: Admission,
@@ -53,6 +55,7 @@ class Rooms:
         self._pool = pool
         self._registry = registry
         self._entrance = entrance
+        self._absence = absence
         self._archive = archive
         self._keeper = keeper
         self._admission = admission
@@ -140,13 +143,13 @@ class Rooms:
             return
         if present:
             self._ground.face.room_left(room, (resource,), Departure.LEFT, "", text)
-        self._entrance.leave_network(room, text)
+        self._absence.left(room, resource, text)
 
     def resource_gone(self, user: str, resource: str) -> None:
         """A client is not there any more: it is out of all rooms, without a word to it."""
         for room in self.of(user):
             if self._forget(room, resource) and not room.wanted:
-                self._entrance.leave_network(room, "")
+                self._absence.bounced(room, resource)
 
     def _forget(self, room: Room, resource: str) -> bool:
         known = resource in room.resources or resource in room.waiting or resource in room.remembered

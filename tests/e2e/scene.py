@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from slixmpp.xmlstream.stanzabase import StanzaBase
@@ -107,3 +108,41 @@ def is_subject(room: str):
         and s.xml.find("{jabber:client}subject") is not None
         and s.xml.find("{jabber:client}body") is None
     )
+
+
+async def until(fact: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+    """Return once `fact()` is true, for what tells nobody that it has become so."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not fact():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"waited {seconds} s for {what}") from None
+
+
+def occupants(client: XmppClient, room: str) -> set[str]:
+    """Who is in a room by all the presences that came."""
+    here: set[str] = set()
+    for stanza in client.stanzas:
+        if presence(room, "")(stanza):
+            here.add(stanza["from"].resource)
+        elif presence(room, "unavailable")(stanza):
+            here.discard(stanza["from"].resource)
+    return here
+
+
+async def archive(client: XmppClient, room: str) -> list[str]:
+    """Every message in a room's archive, page by page (XEP-0313)."""
+    found: list[str] = []
+    after = ""
+    while True:
+        rsm = f"<set xmlns='http://jabber.org/protocol/rsm'><max>100</max>{after}</set>"
+        start = len(client.stanzas)
+        fin = await client.iq(room, f"<query xmlns='urn:xmpp:mam:2'>{rsm}</query>", "set")
+        assert fin["type"] == "result", str(fin)
+        for stanza in client.stanzas[start:]:
+            for result in stanza.xml.iter("{urn:xmpp:mam:2}result"):
+                found += [body.text or "" for body in result.iter("{jabber:client}body")]
+        if fin.xml[0].get("complete") == "true":
+            return found
+        after = f"<after>{fin.xml.findtext('.//{http://jabber.org/protocol/rsm}last')}</after>"

@@ -1,0 +1,74 @@
+"""Knows that the users of an XMPP server that restarts will be back: their accounts stay in their rooms.
+
+A server that stops says for each client that it is gone, just before it is gone itself; one that crashed does
+not know them when it is back. Neither is a wish to leave a room, which the other network would see."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.core.entrance import Entrance
+from bridge.core.ground import Ground
+from bridge.core.room import Room
+from bridge.core.roomregistry import RoomRegistry
+from bridge.core.tasks import Tasks
+
+
+class Absence:
+    """Who is away for a moment is among a room's `remembered`, which keeps the account in it."""
+
+    def __init__(self, ground: Ground, registry: RoomRegistry, entrance: Entrance, tasks: Tasks) -> None:
+        self._ground = ground
+        self._registry = registry
+        self._entrance = entrance
+        self._tasks = tasks
+        self._times_down = 0
+        self._returning_until = 0.0
+
+    def left(self, room: Room, resource: str, text: str) -> None:
+        """The last resource says that it goes. So it does, unless the server goes in the same moment."""
+        if not room.joined or self._ground.settings.linger_seconds <= 0:
+            self._entrance.leave_network(room, text)
+            return
+        room.remembered[resource] = None
+        self._tasks.start(self._linger(room, resource, text), "leave")
+
+    def bounced(self, room: Room, resource: str) -> None:
+        """The server does not know the last resource. Right after a restart it may come back."""
+        if room.joined and self._ground.clock() < self._returning_until:
+            room.remembered[resource] = None
+        else:
+            self._entrance.leave_network(room, "")
+
+    def link_down(self) -> None:
+        """The XMPP server is gone, and with it who is remembered now."""
+        self._times_down += 1
+
+    def link_up(self) -> None:
+        """The XMPP server is back: so will be its users, or not, within a time."""
+        if self._times_down:
+            self._returning_until = self._ground.clock() + self._ground.settings.return_seconds
+            self._tasks.start(self._wait_for_all(), "return")
+
+    async def _linger(self, room: Room, resource: str, text: str) -> None:
+        before = self._times_down
+        await asyncio.sleep(self._ground.settings.linger_seconds)
+        if self._times_down == before:
+            self._give_up(room, resource, text)
+
+    async def _wait_for_all(self) -> None:
+        before = self._times_down
+        await asyncio.sleep(self._ground.settings.return_seconds)
+        if self._times_down != before:
+            return
+        for room in self._registry.all():
+            # Those of a lost room were in it when the other network broke, and are shown it again.
+            for resource in tuple(room.remembered) if room.joined else ():
+                self._give_up(room, resource, "")
+
+    def _give_up(self, room: Room, resource: str, text: str) -> None:
+        if resource not in room.remembered:
+            return
+        del room.remembered[resource]
+        if self._registry.has(room) and not room.wanted:
+            self._entrance.leave_network(room, text)
