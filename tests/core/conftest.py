@@ -52,6 +52,7 @@ class World:
         if not self._begun:
             self.store = await Store.open(self._url, self._vault)
             self._begun = True
+        settings.setdefault("linger_seconds", 0.0)
         self.network = network or self.network
         self.face = RecordingFace()
         self.gateway = Gateway(DOMAIN, self.network, self.store, CoreSettings(**settings))

@@ -77,7 +77,9 @@ def test_table(feature: str, level: Support, command: Command, expected: object)
     quoted = QUOTED if feature in ("reply", "reaction") else Quoted()
     result = degrade(command, Capabilities(**{feature: level}), quoted)
     if expected == REFUSED:
-        assert isinstance(result, Refused) and result.reason is Reason.UNSUPPORTED and result.text
+        assert isinstance(result, Refused)
+        assert result.reason is Reason.UNSUPPORTED
+        assert result.text
     elif expected == DROPPED:
         assert result == Dropped()
     elif isinstance(expected, str):
@@ -133,14 +135,16 @@ def test_taking_reactions_back_is_not_announced() -> None:
 )
 def test_what_a_reaction_is_about(quoted: Quoted, text: str) -> None:
     result = degrade(SetReactions(CHAT, ID, ("👍",)), Capabilities(), quoted)
-    assert isinstance(result, SendMessage) and result.content.text == text
+    assert isinstance(result, SendMessage)
+    assert result.content.text == text
 
 
 def test_too_long_by_bytes() -> None:
     can = Capabilities(max_body=8)
     assert isinstance(degrade(send("é" * 4), can, Quoted()), SendMessage)
     refused = degrade(send("é" * 4 + "x"), can, Quoted())
-    assert isinstance(refused, Refused) and refused.reason is Reason.TOO_LONG
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.TOO_LONG
     assert isinstance(degrade(send("x" * 10_000), Capabilities(max_body=0), Quoted()), SendMessage)
 
 

@@ -87,7 +87,8 @@ async def test_later_keeps_the_order() -> None:
 async def test_a_full_lane_takes_nothing() -> None:
     log, gate = Log(), asyncio.Event()
     lane = log.lane(limit=2)
-    assert lane.push(Work(log, "a", lambda: gate)) and lane.push(Work(log, "b"))
+    assert lane.push(Work(log, "a", lambda: gate))
+    assert lane.push(Work(log, "b"))
     assert not lane.push(Work(log, "c"))
     gate.set()
     await until(lambda: log.done)
@@ -137,7 +138,8 @@ async def test_what_has_begun_may_end_by_itself() -> None:
     lane.push(Work(log, "b"))
     await until(lambda: log.said)
     lane.abandon(Reason.NETWORK_DOWN, "gone")
-    assert log.said == ["a", "b: network-down"] and log.done == 0
+    assert log.said == ["a", "b: network-down"]
+    assert log.done == 0
     lane.push(Work(log, "c"))
     gate.set()
     await until(lambda: log.done)
@@ -166,7 +168,7 @@ async def test_what_does_not_end_is_cut_off(monkeypatch: pytest.MonkeyPatch, aga
     monkeypatch.setattr(lanes, "GRACE_SECONDS", 0.01)
     log = Log()
     lane = log.lane()
-    stuck = Work(log, "a", lambda: asyncio.Event())
+    stuck = Work(log, "a", asyncio.Event)
     stuck.again = again
     lane.push(stuck)
     lane.push(Work(log, "b"))
@@ -179,8 +181,9 @@ async def test_what_does_not_end_is_cut_off(monkeypatch: pytest.MonkeyPatch, aga
 async def test_cancelled_it_tells_nobody() -> None:
     log = Log()
     lane = log.lane()
-    lane.push(Work(log, "a", lambda: asyncio.Event()))
+    lane.push(Work(log, "a", asyncio.Event))
     lane.push(Work(log, "b"))
     await until(lambda: log.said)
     lane.cancel()
-    assert log.said == ["a"] and log.done == 1
+    assert log.said == ["a"]
+    assert log.done == 1
