@@ -145,8 +145,11 @@ class Entrance:
         self.drop_if_unwanted(room)
 
     def dismiss(self, room: Room, reason: Reason, text: str) -> None:
-        """Tell those who wait to be let in that they will not be."""
-        outside = {**room.waiting, **room.remembered}
+        """Tell those who wait to be let in that they will not be. Whom a joined room remembers may be away."""
+        back = room.remembered
+        if room.joined:
+            back = {resource: None for resource in self._admitting.get(room, ()) if resource in back}
+        outside = {**room.waiting, **back}
         room.waiting, room.remembered, room.lost_at = {}, {}, None
         for resource in outside:
             self._ground.face.room_refused(room, resource, reason, text)
@@ -193,8 +196,8 @@ class Entrance:
             return
         live = self._registry.live(room)
         self._registry.remove(room)
-        if not live.wanted:
-            self._pool.release(live, "")
+        if not live.needed:
+            self._pool.release_when_done(live, "")
 
     def push(self, room: Room, command: Command, answer: Answer | None = None) -> None:
         """Queue a command in the room's lane."""
