@@ -64,6 +64,11 @@ class World:
             self.gateway.link_up()
         return self.gateway
 
+    async def at_rest(self) -> None:
+        """Return when all that was begun in the background is done, and stored."""
+        await until(lambda: {task.get_name() for task in self.gateway._tasks._running} <= {"housekeeping"})
+        await self.store.writer.flush()
+
     async def kill(self) -> None:
         """All that a process does ends in the middle, without a word; what is committed is there."""
         victims = asyncio.all_tasks() - {asyncio.current_task()}

@@ -313,6 +313,7 @@ async def test_kept(world: World) -> None:
     await world.joined()
     assert history(world.face.of("room_entered")[-1]) == ["while away"]
     world.gateway.rooms.leave(room, PHONE, "")
+    await world.at_rest()
     await world.kill()
     await world.start(Network())
     await world.network.asked(JoinRoom)
@@ -320,6 +321,7 @@ async def test_kept(world: World) -> None:
     await until(lambda: kept.joined)
     world.gateway.rooms.unkeep(kept)
     await until(lambda: world.live().state is SessionState.IDLE)
+    await world.at_rest()
     await world.kill()
     await world.start(Network())
     assert world.gateway.rooms.of(ALICE) == ()
@@ -493,6 +495,7 @@ async def test_occupant_ids(world: World) -> None:
     for n in range(100):
         world.network.session.say("#room", "hi", sender=f"outsider{n}")
     assert len(room.occupant_ids) < 10, "who is not in the room takes no memory"
+    await world.at_rest()
     await world.kill()
     network = Network()
     network.people = [Occupant(OccupantId("caz"), stable="c-account"), Occupant(OccupantId("bob"))]

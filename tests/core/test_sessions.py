@@ -28,7 +28,7 @@ from bridge.api import (
 from bridge.core import supervisor
 from bridge.core.room import RoomState
 from bridge.core.values import Outgoing, SessionState
-from tests.core.conftest import ALICE, LAPTOP, NET, PHONE, ROOM, ROOM_JID, World
+from tests.core.conftest import ALICE, LAPTOP, NET, PHONE, ROOM_JID, World
 from tests.core.face import until
 from tests.core.network import Network, ScriptedSession, refusing
 
@@ -85,7 +85,12 @@ async def test_lost_then_waiting_then_back(world: World) -> None:
 
 async def test_failures_in_a_row_wait_longer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[int] = []
-    monkeypatch.setattr(supervisor, "delay", lambda attempt, chance: waits.append(attempt) or 0.0)
+
+    def delay(attempt: int, chance: float) -> float:
+        waits.append(attempt)
+        return 0.0
+
+    monkeypatch.setattr(supervisor, "delay", delay)
     await world.start()
     await world.joined()
     world.network.connect = refusing(ConnectionLost("still down"))
