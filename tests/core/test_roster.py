@@ -111,7 +111,7 @@ async def test_a_room_is_kept_and_offered(world: World) -> None:
     await world.at_rest()
     await world.kill()
     await world.start(Network())
-    await until(lambda: presences(world, ROOM_JID) == [True])
+    await until(lambda: set(presences(world, ROOM_JID)) == {True})
     world.gateway.roster.probe(ALICE, PHONE, ROOM_JID, ROOM)
     assert world.face.of("puppet_presence")[-1].args == (PHONE, ROOM_JID, True)
     assert world.face.of("invitation") == []
