@@ -48,6 +48,11 @@ class OutboxItem(msgspec.Struct, frozen=True):
 _encoder = msgspec.msgpack.Encoder()
 _decode = msgspec.msgpack.Decoder(OutboxItem).decode
 
+RESEND_LIMIT = 8
+RESEND_SECONDS = 5.0
+"""An attempt of unknown outcome, where that is harmless, is made again so often, after twice as long each
+time; then its sender is told."""
+
 CRASHED = "The gateway was interrupted while sending this; it may or may not have arrived."
 
 
@@ -128,12 +133,13 @@ class Outbox:
 class DirectJob:
     """One durable message in its lane."""
 
-    __slots__ = ("_ground", "_item", "_not_before", "_outbox", "_row")
+    __slots__ = ("_ground", "_item", "_not_before", "_outbox", "_row", "_unknown")
 
     def __init__(self, ground: Ground, outbox: Outbox, row: int, item: OutboxItem, not_before: int) -> None:
         self._ground = ground
         self._outbox = outbox
         self._not_before = not_before
+        self._unknown = 0
         self._row = row
         self._item = item
 
@@ -146,7 +152,9 @@ class DirectJob:
         await self._ground.store.outbox.attempt(self._row)
         outcome = await self._attempt(session)
         if isinstance(outcome, Unknown) and self._ground.info.resend_unknown:
-            outcome = Later(5.0, outcome.why)
+            self._unknown += 1
+            if self._unknown < RESEND_LIMIT:
+                outcome = Later(RESEND_SECONDS * 2.0 ** (self._unknown - 1), outcome.why)
         if isinstance(outcome, Later):
             not_before = int((time.time() + outcome.after) * 1_000_000)
             await self._ground.store.outbox.later(self._row, not_before)

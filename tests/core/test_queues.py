@@ -24,7 +24,7 @@ from bridge.api import (
     SentPart,
     Unknown,
 )
-from bridge.core import inbox, lanes
+from bridge.core import inbox, lanes, outbox
 from bridge.core.outbox import CRASHED
 from bridge.core.values import SessionState
 from bridge.store.errors import StoreError
@@ -383,6 +383,21 @@ async def test_a_crash_where_sending_again_is_harmless(world: World) -> None:
     again = await world.network.asked(SendMessage)
     assert (again.content.text, again.key) == ("one", "s1")
     assert world.face.of("message_failed") == []
+
+
+async def test_unknown_is_not_tried_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "RESEND_SECONDS", 0.0)
+    monkeypatch.setattr(lanes, "LEAST_WAIT", 0.0)
+
+    async def answer(session: ScriptedSession, command: object) -> Outcome:
+        return Unknown("no answer")
+
+    network = Network(resend_unknown=True)
+    network.answer = answer
+    await world.start(network)
+    world.write("hello")
+    assert (await world.face.wait("message_failed")).args[3:5] == (Reason.TIMEOUT, "no answer")
+    assert len(network.of(SendMessage)) == outbox.RESEND_LIMIT
 
 
 async def test_unknown_is_told(world: World) -> None:
