@@ -145,7 +145,8 @@ class Entrance:
         self.drop_if_unwanted(room)
 
     def dismiss(self, room: Room, reason: Reason, text: str) -> None:
-        """Tell those who wait to be let in that they will not be. Whom a joined room remembers may be away."""
+        """Tell those who wait to be let in that they will not be (whom a joined room remembers may be
+        away)."""
         back = room.remembered
         if room.joined:
             back = {resource: None for resource in self._admitting.get(room, ()) if resource in back}
