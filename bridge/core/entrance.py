@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from bridge.api import Command, JoinRoom, LeaveRoom, Outcome, Reason, Refused, RoomId
+from bridge.api import Command, JoinRoom, LeaveRoom, Outcome, Reason, Refused, RoomId, Sent, Session
 from bridge.core.ground import Ground
 from bridge.core.jobs import Answer, CommandJob
 from bridge.core.live import LiveAccount
@@ -69,8 +69,16 @@ class Entrance:
             # a broken link is told by the end of the session, and the room is joined again with the next one
             if isinstance(outcome, Refused) and outcome.reason is not Reason.NETWORK_DOWN:
                 self.refused(room, outcome.reason, outcome.text)
+            elif isinstance(outcome, Sent):
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._ground.settings.join_seconds, self._unanswered, room, live.session)
 
         self.push(room, JoinRoom(room=room.address.room, nick=nick, password=room.password), answer)
+
+    def _unanswered(self, room: Room, session: Session | None) -> None:
+        """The network was asked long ago, and says neither yes nor no."""
+        if room.state is RoomState.JOINING and self._registry.live(room).session is session is not None:
+            self.refused(room, Reason.TIMEOUT, "The network does not answer.")
 
     def admit(self, room: Room, resource: str) -> None:
         """Show a resource the room that the account is in; until then messages are kept back for it."""

@@ -42,6 +42,7 @@ class CoreSettings(msgspec.Struct, frozen=True):
     lane_length: int = 500
     connects_at_once: int = 8
     idle_seconds: float = 900.0
+    join_seconds: float = 60.0
     linger_seconds: float = 2.0
     return_seconds: float = 300.0
 

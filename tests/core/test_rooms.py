@@ -193,6 +193,15 @@ async def test_refused(world: World) -> None:
     assert world.face.of("room_refused")[-1].args[2] is Reason.INTERNAL
 
 
+async def test_a_network_that_says_neither_yes_nor_no(world: World) -> None:
+    await world.start(join_seconds=0.01)
+    await world.joined(address=OTHER)
+    world.network.answer = quiet
+    world.join()
+    refused = await world.face.wait("room_refused", ROOM_JID)
+    assert refused.args[1:3] == (PHONE, Reason.TIMEOUT)
+
+
 async def test_refused_by_the_command(world: World) -> None:
     async def full(session: ScriptedSession, command: object) -> Outcome:
         return Refused(Reason.ROOM_FULL, "full")

@@ -24,6 +24,7 @@ from bridge.api import (
     Connected,
     ContactAddress,
     ContactId,
+    Departure,
     Form,
     Host,
     JoinRoom,
@@ -41,6 +42,7 @@ from bridge.api import (
     RoomAddress,
     RoomId,
     RoomJoined,
+    RoomLeft,
     Sent,
     Session,
     Support,
@@ -154,6 +156,7 @@ class VillageSession:
         if isinstance(command, JoinRoom) and village.lets_in:
             self.let_in(command.room)
         if isinstance(command, LeaveRoom):
+            self.emit(RoomLeft(command.room, Departure.LEFT))
             return Sent()
         return village.answer(command)
 
