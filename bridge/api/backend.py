@@ -137,8 +137,9 @@ class Session(Protocol):
     async def execute(self, command: Command) -> Outcome:
         """Do what the user asked. Called only after `Connected`, one command at a time per chat, in order; so
         it may wait (for the network's pace, for an answer), and holds up only that chat. What may take the
-        network long (`KickOccupant`, `SetRank`, `InviteContact`) is asked beside the others. A broken link during
-        it is `Unknown`, or `Later` where it is certain that nothing was sent; it raises only for bugs."""
+        network long (`KickOccupant`, `SetRank`, `InviteContact`) is asked beside the others. A broken link
+        during it is `Unknown`, or `Later` where it is certain that nothing was sent; it raises only for
+        bugs."""
 
     async def query(self, query: Query) -> Answer:
         """Ask the network something on the user's behalf. Called only after `Connected`, many at a time; the
