@@ -1,1 +1,1 @@
-"""Figures: the bridge as a process between a raw XMPP server end and a raw IRC server end (`python -m bench`)."""
+"""Figures: the bridge as a process between a raw XMPP and a raw IRC server end (`python -m bench`)."""

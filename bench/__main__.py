@@ -52,8 +52,9 @@ async def table(options: argparse.Namespace) -> None:
 async def _row(title: str, archive: bool, scenario: Scenario, runs: int) -> None:
     ours = await medians(runs, partial(scenario, archive=archive))
     floor = await medians(runs, partial(scenario, archive=archive, floor=True))
+    ratio = f"{ours.cpu / floor.cpu:.1f}" if floor.cpu else "-"
     cells = [
-        title, "on" if archive else "off", f"{ours.cpu:.1f}", f"{floor.cpu:.1f}", f"{ours.cpu / floor.cpu:.1f}" if floor.cpu else "-",
+        title, "on" if archive else "off", f"{ours.cpu:.1f}", f"{floor.cpu:.1f}", ratio,
         f"{ours.rate:,.0f}", f"{floor.rate:,.0f}", f"{ours.peak * 1024 / 1e6:.0f}",
     ]  # fmt: skip
     print("| " + " | ".join(cells) + " |", flush=True)

@@ -1,4 +1,4 @@
-"""The two ends of the bench: a raw XEP-0114 server and a raw IRC server, which blast prepared bytes and count.
+"""The two ends of the bench: a raw XEP-0114 server and a raw IRC server, that blast prepared bytes.
 
 They are no servers: they know just what the bridge and the floor need to start working.
 """
@@ -49,7 +49,7 @@ class End(asyncio.Protocol):
         """Take what came; a complaint of whoever counts ends the run."""
         try:
             self.take(data)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is told where the run waits
             if not self.failed.done():
                 self.failed.set_exception(error)
 

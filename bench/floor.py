@@ -92,7 +92,7 @@ class Irc(asyncio.Protocol):
         *lines, self._rest = (self._rest + data.decode()).split("\r\n")
         out = []
         for line in lines:
-            prefix, verb, _, text = (line.split(" ", 3) + ["", "", ""])[:4]
+            prefix, verb, _, text = [*line.split(" ", 3), "", "", ""][:4]
             if verb == "PRIVMSG":
                 out.append(self._both.stanzas(prefix[1 : prefix.index("!")], text[1:]))
             elif verb == "366":

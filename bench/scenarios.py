@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from xml.etree import ElementTree
 
-from bench.ends import CHANNEL, NETWORK, ROOM, SERVER, attributes
+from bench.ends import CHANNEL, ROOM, SERVER, attributes
 from bench.subject import Subject, running
 
 ODD = "<b> & \"quotes\" 'too' grüße"

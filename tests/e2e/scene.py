@@ -75,9 +75,12 @@ class Scene:
         await client.wait(is_subject(room or self.room), what="the subject")
         return me
 
-    async def leave(self, client: XmppClient, room: str | None = None) -> StanzaBase:
+    async def leave(
+        self, client: XmppClient, room: str | None = None, nick: str | None = None
+    ) -> StanzaBase:
         """Leave, and wait for the unavailable presence."""
-        client.send(f"<presence to='{room or self.room}/{self.nick}' type='unavailable'/>")
+        to = f"{room or self.room}/{nick or self.nick}"
+        client.send(f"<presence to='{to}' type='unavailable'/>")
         return await client.wait(
             lambda s: presence(room or self.room, "unavailable")(s) and 110 in statuses(s),
             what="own departure",

@@ -1,4 +1,4 @@
-"""The XMPP server goes and comes back while IRC keeps talking: nobody there sees it, and nothing is missed."""
+"""The XMPP server goes and comes back while IRC keeps talking: nobody there sees it, nothing is missed."""
 
 from __future__ import annotations
 

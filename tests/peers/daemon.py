@@ -123,6 +123,13 @@ class Daemon:
         return self._process.pid
 
     @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The server's process; raises PeerFailed when it is not running."""
+        if self._process is None:
+            raise PeerFailed(f"{self.name} is not running")
+        return self._process
+
+    @property
     def alive(self) -> bool:
         """Whether the process that was started is still there."""
         return self._process is not None and self._process.poll() is None
