@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import unescape
+from typing import Any
 from xml.etree import ElementTree
 
 from bench.ends import CHANNEL, ROOM, SERVER, attributes
@@ -116,7 +117,8 @@ async def _within(subject: Subject, *events: asyncio.Event) -> None:
         async with asyncio.timeout(PATIENCE):
             for event in events:
                 waits = asyncio.create_task(event.wait())
-                await asyncio.wait({waits, subject.failed}, return_when=asyncio.FIRST_COMPLETED)
+                either: set[asyncio.Future[Any]] = {waits, subject.failed}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if subject.failed.done():
                     waits.cancel()
                     subject.failed.result()
