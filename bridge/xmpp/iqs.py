@@ -316,9 +316,7 @@ class Iqs:
         payload = element[0]
         handler, deadline = self._handlers.get((kind, payload.tag), (None, None))
         if handler is None:
-            other = "set" if kind == "get" else "get"
-            known = (other, payload.tag) in self._handlers
-            raise StanzaError("cancel", "feature-not-implemented" if known else "service-unavailable")
+            raise StanzaError("cancel", "feature-not-implemented")
         who = bare(sender)
         if self._under_way[who] >= self._per_sender:
             raise StanzaError("wait", "resource-constraint", "too many requests of yours are under way")

@@ -75,9 +75,7 @@ class Scene:
         await client.wait(is_subject(room or self.room), what="the subject")
         return me
 
-    async def leave(
-        self, client: XmppClient, room: str | None = None, nick: str | None = None
-    ) -> StanzaBase:
+    async def leave(self, client: XmppClient, room: str | None = None, nick: str | None = None) -> StanzaBase:
         """Leave, and wait for the unavailable presence."""
         to = f"{room or self.room}/{nick or self.nick}"
         client.send(f"<presence to='{to}' type='unavailable'/>")

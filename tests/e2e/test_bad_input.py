@@ -79,11 +79,11 @@ REFUSED = {
         "<message to='%%%@%GATE%' type='chat' id='%ID%'><body>x</body></message>", "item-not-found",
     ),
     "an iq of a namespace that nobody knows": (
-        "<iq to='%GATE%' type='get' id='%ID%'><what xmlns='urn:x:nothing'/></iq>", "service-unavailable",
+        "<iq to='%GATE%' type='get' id='%ID%'><what xmlns='urn:x:nothing'/></iq>", "feature-not-implemented",
     ),
     "an iq to an occupant that nobody knows": (
         "<iq to='%INBOB%' type='set' id='%ID%'><what xmlns='urn:example:nothing'/></iq>",
-        "service-unavailable",
+        "feature-not-implemented",
     ),
     "a rank that does not exist": (
         ADMIN + "<item nick='%NICK%' role='emperor'/></query></iq>", "bad-request",

@@ -103,4 +103,4 @@ async def test_last_activity_and_time(world: World, alice: XmppClient) -> None:
 
 
 async def test_what_nobody_answers_is_not_implemented(world: World, alice: XmppClient) -> None:
-    assert error(await alice.iq(DOMAIN, "<query xmlns='jabber:iq:private'/>"))[1] == "service-unavailable"
+    assert error(await alice.iq(DOMAIN, "<query xmlns='jabber:iq:private'/>"))[1] == "feature-not-implemented"
