@@ -1,6 +1,6 @@
 """Direct messages from networks to users: stored first, delivered in order, settled by the fence.
 
-Stored means acknowledged to the network; delivered means that the XMPP server has it (`fence.md`). What a
+Stored means acknowledged to the network; delivered means that the XMPP server has it (`docs/fence.md`). What a
 broken link left unfenced is sent again with the same stanza id."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 BOUNCE_LIMIT = 3
 BOUNCE_SECONDS = 5.0
-"""A server that has just started may refuse what it takes a little later (fence.md, on ejabberd)."""
+"""A server that has just started may refuse what it takes a little later (docs/fence.md)."""
 
 
 LOST_SECONDS = 1.0
