@@ -1,7 +1,7 @@
 """Direct messages from networks to users: stored first, delivered in order, settled by the fence.
 
-Stored means acknowledged to the network; delivered means that the XMPP server has it (`docs/fence.md`). What a
-broken link left unfenced is sent again with the same stanza id."""
+Stored means acknowledged to the network; delivered means that the XMPP server has it (`docs/fence.md`). What
+a broken link left unfenced is sent again with the same stanza id."""
 
 from __future__ import annotations
 
