@@ -17,6 +17,7 @@ from bridge.store.ids import IdSource
 from bridge.store.kept_rooms import KeptRooms
 from bridge.store.queues import Inbox, Outbox
 from bridge.store.registrations import Registrations
+from bridge.store.room_resources import RoomResources
 from bridge.store.subscriptions import Subscriptions
 from bridge.store.tables import archive, archive_rooms, inbox, outbox
 from bridge.store.vault import Vault
@@ -39,6 +40,7 @@ class Store:
         self.registrations = Registrations(engine, writer, self._reader, vault)
         self.subscriptions = Subscriptions(engine, writer, self._reader)
         self.kept_rooms = KeptRooms(engine, writer, self._reader, vault)
+        self.room_resources = RoomResources(engine, writer, self._reader)
 
     @classmethod
     async def open(cls, url: str, vault: Vault) -> Store:

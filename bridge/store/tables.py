@@ -152,3 +152,17 @@ kept_rooms = Table(
     sqlite_with_rowid=False,
     sqlite_strict=True,
 )
+
+room_resources = Table(
+    "room_resources",
+    metadata,
+    _key("gateway"),
+    _key("user"),
+    _key("network"),
+    _key("room"),
+    _key("resource"),
+    _text("nick"),
+    _number("joined_at"),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)

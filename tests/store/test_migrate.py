@@ -15,8 +15,10 @@ from bridge.store import migrate
 from bridge.store.database import connect, parse_url
 from bridge.store.engine import Store
 from bridge.store.errors import StoreError
+from bridge.store.kept_rooms import KeptRoom
+from bridge.store.room_resources import RoomResource
 from bridge.store.tables import metadata
-from bridge.store.vault import Vault
+from bridge.store.vault import Vault, context
 from tests.peers.daemon import free_port
 
 
@@ -103,6 +105,33 @@ def test_every_revision_is_known() -> None:
     scripts = ScriptDirectory(str(Path(migrate.__file__).with_name("migrations")))
     revisions = [script.revision for script in scripts.walk_revisions()]
     assert tuple(reversed(revisions)) == migrate.KNOWN
+
+
+async def test_the_first_schema_becomes_the_newest(
+    empty_url: str, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in it stays, when a store opens it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "HEAD", "0001")
+        migrate.upgrade(empty_url)
+    engine = connect(parse_url(empty_url))
+    kept = KeptRoom("g", "romeo@example.test", "net", "#r", "romeo", "key")
+    row = {"u": kept.user, "p": vault.encrypt(context("kept room", *kept[:4]), {"password": "key"})}
+    with engine.begin() as connection:
+        assert "room_resources" not in inspect(connection).get_table_names()
+        connection.execute(text("INSERT INTO cursors (account, name, value) VALUES ('a', 'uid', '7')"))
+        connection.execute(text("INSERT INTO kept_rooms VALUES ('g', :u, 'net', '#r', 'romeo', :p)"), row)
+    engine.dispose()
+    store = await Store.open(empty_url, vault)
+    assert migrate.current(empty_url) == migrate.HEAD
+    assert await store.cursors.get("a", "uid") == "7"
+    assert await store.kept_rooms.list("g") == [kept]
+    assert await store.room_resources.list("g") == []
+    resource = RoomResource("g", "romeo@example.test", "net", "#r", "romeo@example.test/r", "romeo", 1)
+    store.room_resources.put(resource)
+    await store.writer.flush()
+    assert await store.room_resources.list("g") == [resource]
+    await store.close()
 
 
 async def test_a_newer_schema_is_refused(url: str, vault: Vault) -> None:

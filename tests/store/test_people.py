@@ -12,6 +12,7 @@ from bridge.store.engine import Store
 from bridge.store.errors import VaultError
 from bridge.store.kept_rooms import KeptRoom
 from bridge.store.registrations import Registration
+from bridge.store.room_resources import RoomResource
 from bridge.store.subscriptions import Subscription
 from bridge.store.vault import Vault, generate_key
 from tests.store.conftest import Opener
@@ -72,6 +73,25 @@ async def test_kept_rooms(store: Store) -> None:
     await store.kept_rooms.remove(IRC, ROMEO, "irc.libera.chat", "#secret")
     assert await store.kept_rooms.list(IRC) == [open_room._replace(nick="montague")]
     assert "room key" not in repr(closed_room)
+
+
+async def test_room_resources(store: Store) -> None:
+    phone = RoomResource(IRC, ROMEO, "irc.libera.chat", "#r", f"{ROMEO}/phone", "romeo", 2)
+    laptop = phone._replace(resource=f"{ROMEO}/laptop", joined_at=1)
+    other = phone._replace(gateway=MAIL)
+    before = store.writer.transactions
+    for resource in (phone, laptop, other):
+        store.room_resources.put(resource)
+    await store.writer.flush()
+    assert store.writer.transactions - before <= 2, "they are written together"
+    assert await store.room_resources.list(IRC) == [laptop, phone]
+    store.room_resources.put(phone._replace(nick="montague", joined_at=3))
+    store.room_resources.remove(*laptop[:5])
+    store.room_resources.remove(*laptop[:5])
+    store.room_resources.remove(*phone[:3], "#another", phone.resource)
+    await store.writer.flush()
+    assert await store.room_resources.list(IRC) == [phone._replace(nick="montague", joined_at=3)]
+    assert await store.room_resources.list(MAIL) == [other]
 
 
 async def test_cursors(store: Store) -> None:
