@@ -10,6 +10,8 @@
 | formatting | as it is | the plain text | the plain text | the plain text |
 | subject | as it is | `Subject: …` in front | the text alone | refused |
 | receipt, marker, typing | as it is | dropped | dropped | dropped |
+
+A reaction as text to a message that nothing is known of is refused: a bare emoji would be about anything.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ from bridge.api import (
 )
 
 QUOTE_LENGTH = 60
+
+UNKNOWN_TARGET = "This network has no reactions, and the message that this is about is not known here."
 
 
 class Quoted(msgspec.Struct, frozen=True):
@@ -106,6 +110,8 @@ def _reactions(command: SetReactions, can: Capabilities, quoted: Quoted) -> Comm
         return _silent_or_refused(command, can.reaction, "Reactions are not possible on this network.")
     if not command.reactions:
         return Dropped()
+    if not (quoted.text or quoted.name):
+        return Refused(Reason.NOT_FOUND, UNKNOWN_TARGET)
     text = " ".join(command.reactions)
     about = _shortened(quoted.text)
     if about:

@@ -127,7 +127,6 @@ def test_taking_reactions_back_is_not_announced() -> None:
 @pytest.mark.parametrize(
     ("quoted", "text"),
     [
-        (Quoted(), "👍"),
         (Quoted("ann", ""), "ann: 👍"),
         (Quoted("ann", " \n "), "ann: 👍"),
         (Quoted("ann", "a\nb"), "👍 to: “a b”"),
@@ -138,6 +137,12 @@ def test_what_a_reaction_is_about(quoted: Quoted, text: str) -> None:
     result = degrade(SetReactions(CHAT, ID, ("👍",)), Capabilities(), quoted)
     assert isinstance(result, SendMessage)
     assert result.content.text == text
+
+
+def test_a_reaction_to_nothing_known_is_no_bare_emoji() -> None:
+    result = degrade(SetReactions(CHAT, ID, ("👍",)), Capabilities(), Quoted())
+    assert isinstance(result, Refused)
+    assert result.reason is Reason.NOT_FOUND
 
 
 def test_too_long_by_bytes() -> None:

@@ -132,8 +132,12 @@ async def test_reactions_as_text_name_what_they_are_about(world: World) -> None:
     react(ALICE, ROOM, PHONE, "s1", str(about.archive_id), ("👍",))
     react(ALICE, ROOM, PHONE, "s2", "not in the archive", ("🎉",))
     react(ALICE, ROOM, PHONE, "s3", str(about.archive_id), ())
+    failed = await world.face.wait("message_failed")
+    assert failed.args[:4] == (PHONE, ROOM_JID, "s2", Reason.NOT_FOUND)
+    assert failed.args[5]
+    say(world, room, "afterwards", "s4")
     messages = await reflections(world, 3)
-    assert [m.content.text for m in messages[1:]] == ["👍 to: “see you at five”", "🎉"]
+    assert [m.content.text for m in messages[1:]] == ["👍 to: “see you at five”", "afterwards"]
     assert messages[1].stanza_id == "s1"
     assert room.joined
 
@@ -161,13 +165,24 @@ async def test_a_reaction_to_a_contact_is_not_dropped_in_silence(world: World) -
     await world.start()
     world.gateway.accounts.connect(ALICE, NET)
     await world.until_online()
-    scripted(world, Later(0.0, "busy"), Sent())
     world.gateway.outbound.react(ALICE, BOB, PHONE, "s1", "t1", ("👍",))
+    failed = await world.face.wait("message_failed")
+    assert failed.args[:4] == (PHONE, BOB_JID, "s1", Reason.NOT_FOUND)
+    assert not failed.args[5]
+    assert world.network.of(SendMessage) == []
+
+
+async def test_a_reaction_as_text_is_said_again_later(world: World) -> None:
+    await world.start()
+    await world.joined()
+    world.network.session.say("#room", "tea?")
+    (about,) = await reflections(world)
+    scripted(world, Later(0.0, "busy"), Sent())
+    world.gateway.outbound.react(ALICE, ROOM, PHONE, "s1", str(about.archive_id), ("👍",))
     first = await world.network.asked(SendMessage, 1)
-    again = await world.network.asked(SendMessage, 2)
-    assert first == again
+    assert await world.network.asked(SendMessage, 2) == first
     assert first.key == "s1"
-    assert first.content.text == "👍"
+    assert first.content.text == "👍 to: “tea?”"
 
 
 async def test_reactions_and_retractions_where_the_network_can(world: World) -> None:
