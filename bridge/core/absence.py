@@ -15,7 +15,7 @@ from bridge.core.tasks import Tasks
 
 
 class Absence:
-    """Who is away for a moment is among a room's `remembered`, which keeps the account in it."""
+    """Who is away for a moment is among a room's `away`, which keeps the account in it."""
 
     def __init__(self, ground: Ground, registry: RoomRegistry, entrance: Entrance, tasks: Tasks) -> None:
         self._ground = ground
@@ -30,18 +30,18 @@ class Absence:
         if not room.joined or self._ground.settings.linger_seconds <= 0:
             self._entrance.leave_network(room, text)
             return
-        room.remembered[resource] = None
+        room.away[resource] = None
         self._tasks.start(self._linger(room, resource, text), "leave")
 
     def bounced(self, room: Room, resource: str) -> None:
         """The server does not know the last resource. Right after a restart it may come back."""
         if room.joined and self._ground.clock() < self._returning_until:
-            room.remembered[resource] = None
+            room.away[resource] = None
         else:
             self._entrance.leave_network(room, "")
 
     def link_down(self) -> None:
-        """The XMPP server is gone, and with it who is remembered now."""
+        """The XMPP server is gone, and with it who is away now."""
         self._times_down += 1
 
     def link_up(self) -> None:
@@ -62,13 +62,12 @@ class Absence:
         if self._times_down != before:
             return
         for room in self._registry.all():
-            # Those of a lost room were in it when the other network broke, and are shown it again.
-            for resource in tuple(room.remembered) if room.joined else ():
+            for resource in tuple(room.away):
                 self._give_up(room, resource, "")
 
     def _give_up(self, room: Room, resource: str, text: str) -> None:
-        if resource not in room.remembered:
+        if resource not in room.away:
             return
-        del room.remembered[resource]
+        del room.away[resource]
         if self._registry.has(room) and not room.wanted:
             self._entrance.leave_network(room, text)

@@ -102,6 +102,7 @@ class Entrance:
             return
         room.waiting.pop(resource, None)
         room.remembered.pop(resource, None)
+        room.away.pop(resource, None)
         room.resources[resource] = None
         newest = history[-1].archive_id if history else 0
         history.extend(message for message in since if message.archive_id > newest)
@@ -150,16 +151,12 @@ class Entrance:
         room.state = RoomState.OUT
         self.dismiss(room, reason, text)
         room.password = ""
-        self.drop_if_unwanted(room)
+        self.drop_if_unwanted(room, may_return=True)
 
     def dismiss(self, room: Room, reason: Reason, text: str) -> None:
-        """Tell those who wait to be let in that they will not be (whom a joined room remembers may be
-        away)."""
-        back = room.remembered
-        if room.joined:
-            back = {resource: None for resource in self._admitting.get(room, ()) if resource in back}
-        outside = {**room.waiting, **back}
-        room.waiting, room.remembered, room.lost_at = {}, {}, None
+        """Tell those who wait to be let in, or back in, that they will not be."""
+        outside = {**room.waiting, **room.remembered}
+        room.waiting, room.remembered, room.away, room.lost_at = {}, {}, {}, None
         for resource in outside:
             self._ground.face.room_refused(room, resource, reason, text)
 
@@ -199,13 +196,18 @@ class Entrance:
             self.enter(room)
         return True
 
-    def drop_if_unwanted(self, room: Room) -> None:
-        """Forget a room that the account is not in and nobody wants, and the session if it was the last."""
+    def drop_if_unwanted(self, room: Room, may_return: bool = False) -> None:
+        """Forget a room that the account is not in and nobody wants, and the session with the last: after
+        a time where the network decided that, and the user may try again (with the right key, say)."""
         if room.wanted or room.joined:
             return
         live = self._registry.live(room)
         self._registry.remove(room)
-        if not live.needed:
+        if live.needed:
+            return
+        if may_return:
+            self._pool.release_later(live)
+        else:
             self._pool.release_when_done(live, "")
 
     def push(self, room: Room, command: Command, answer: Answer | None = None) -> None:

@@ -124,6 +124,7 @@ class Events:
             timer.cancel()
         live.leaving.clear()
         live.reported.clear()
+        live.end_grace()
         if was_online:
             self._roster.session_offline(live)
         if error is None:
@@ -164,7 +165,7 @@ class Events:
             self._tell(live, f"ERROR: {text}")
         for room in tuple(live.rooms.values()):
             if for_good or reason in GIVE_UP:
-                room.remembered = {}
+                room.remembered, room.away = {}, {}
             self._entrance.turn_away(room, reason, text)
 
     def _link_broke(self, live: LiveAccount, text: str) -> None:

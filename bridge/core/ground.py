@@ -12,7 +12,7 @@ from itertools import count
 
 import msgspec
 
-from bridge.api import AccountId, Backend, BackendInfo, NetworkId, OccupantId
+from bridge.api import AccountId, Backend, BackendInfo, NetworkId, Occupant, OccupantId
 from bridge.core.netguard import NetworkGuard
 from bridge.core.ports import Face
 from bridge.core.room import Room
@@ -24,8 +24,9 @@ class CoreSettings(msgspec.Struct, frozen=True):
 
     `message_rate`/`message_burst` are messages per second and at once, per user; `lane_length` how many may
     wait in one chat; `keep_archive`: room messages are kept, for `archive_days` (0: for good).
-    An account leaves a room `linger_seconds` after its last user; after the XMPP server was away, users have
-    `return_seconds` to come back.
+    An account leaves a room `linger_seconds` after its last user, and is disconnected with the last room; one
+    that was not let in or was put out stays connected for another `grace_seconds`. After the XMPP server was
+    away, users have `return_seconds` to come back.
     """
 
     allow_private_networks: bool = False
@@ -44,6 +45,7 @@ class CoreSettings(msgspec.Struct, frozen=True):
     idle_seconds: float = 900.0
     join_seconds: float = 60.0
     linger_seconds: float = 2.0
+    grace_seconds: float = 60.0
     return_seconds: float = 300.0
 
 
@@ -96,17 +98,32 @@ class Ground:
         self.salt = b""
 
     def occupant_id(self, room: Room, name: OccupantId) -> str:
-        """An id that tells nothing of who it is (XEP-0421 §3), and stays with an occupant while the name
-        changes where the network knows better than names."""
+        """An id that tells nothing of who it is (XEP-0421 §3), stays with an occupant while the name changes,
+        and is nobody else's: a name alone says nothing, since anybody may take it later."""
         known = room.occupant_ids.get(name)
         if known is None:
             occupant = room.occupants.get(name)
-            who = (occupant.stable if occupant is not None else "") or name.lower()
-            text = f"{room.jid}\0{who}".encode()
-            known = hashlib.blake2b(text, key=self.salt, digest_size=15).hexdigest()
-            if occupant is not None:
-                room.occupant_ids[name] = known
+            if occupant is None:
+                return self._hashed(room, "outside", name)
+            known = room.occupant_ids[name] = self._identity(room, occupant)
         return known
+
+    def _identity(self, room: Room, occupant: Occupant) -> str:
+        """By what is surest: the user's own account, an account of the network's, the name at that address.
+        Where none is known, it lasts for this one stay."""
+        if occupant.name == room.me:
+            return self._hashed(room, "user", room.user)
+        if occupant.stable:
+            return self._hashed(room, "account", occupant.stable)
+        if occupant.real:
+            found = self._hashed(room, "address", f"{occupant.name}\0{occupant.real}")
+            if found not in room.moved_ids:
+                return found
+        return self._hashed(room, "stay", f"{occupant.name}\0{self.stanza_id()}")
+
+    def _hashed(self, room: Room, kind: str, who: str) -> str:
+        text = f"{room.jid}\0{kind}\0{who}".encode()
+        return hashlib.blake2b(text, key=self.salt, digest_size=15).hexdigest()
 
     async def load_salt(self) -> None:
         """Read this installation's key for occupant ids, made at its first start."""

@@ -30,7 +30,8 @@ class LiveAccount:
     is registered; `hold`: the user asked to stay connected; `watched` has the contacts in the user's roster
     and whether they were last shown online, `reported` what the network itself says of contacts. `leaving`:
     rooms that the network was asked to leave and has not yet; `closing`: the session is being closed;
-    `parting`: it will be, with these words, when the lanes are empty.
+    `parting`: it will be, with these words, when the lanes are empty; `grace`: when it is closed if nobody
+    needs it by then.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
@@ -57,6 +58,7 @@ class LiveAccount:
         self.leaving: dict[RoomId, asyncio.TimerHandle] = {}
         self.closing = False
         self.parting: str | None = None
+        self.grace: asyncio.TimerHandle | None = None
         self._waiters: list[asyncio.Future[Session]] = []
 
     def __repr__(self) -> str:
@@ -73,6 +75,12 @@ class LiveAccount:
         if self.hold or any(room.wanted for room in self.rooms.values()):
             return True
         return self.registered and not self.info.on_demand
+
+    def end_grace(self) -> None:
+        """The session is needed again, or is over."""
+        if self.grace is not None:
+            self.grace.cancel()
+            self.grace = None
 
     def capabilities(self, chat: Chat) -> Capabilities:
         """What a chat can carry: as the session says, or as the backend promises while there is none."""

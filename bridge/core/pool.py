@@ -62,13 +62,30 @@ class SessionPool:
         """Connect, if it is not connected."""
         live.used_at = self._ground.clock()
         live.parting = None
+        live.end_grace()
         self._supervisor(live).ensure()
 
     def release(self, live: LiveAccount, reason: str) -> None:
         """Nobody needs the session any more."""
         live.goodbye = reason
+        live.end_grace()
         if live in self._supervisors:
             self._supervisors[live].release(reason)
+
+    def release_later(self, live: LiveAccount) -> None:
+        """Nobody needs the session now, and perhaps somebody soon: keep it for the time of grace."""
+        seconds = self._ground.settings.grace_seconds
+        if live.session is None or seconds <= 0:
+            self.release_when_done(live, "")
+            return
+
+        def over() -> None:
+            live.grace = None
+            if not live.needed:
+                self.release_when_done(live, "")
+
+        live.end_grace()
+        live.grace = asyncio.get_running_loop().call_later(seconds, over)
 
     def release_when_done(self, live: LiveAccount, reason: str) -> None:
         """Nobody needs the session once what is under way is done."""

@@ -68,8 +68,8 @@ class Face(Protocol):
         """A change of nick failed (XEP-0045 §7.6)."""
 
     def invitation(self, user: str, room: str, by: str, reason: str, resources: Iterable[str]) -> None:
-        """A mediated invitation into a room (XEP-0045 §7.8.2), to these resources, or the bare JID if
-        none."""
+        """A mediated invitation into a room (XEP-0045 §7.8.2) by the name `by` (empty: the room itself), to
+        these resources, or the bare JID if none."""
 
     # -- direct chats and the network itself
 

@@ -25,18 +25,23 @@ class Room:
 
     `resources` are the user's full JIDs that are in it, in order of joining; `waiting` those that asked and
     are not in yet. `kept`: the account stays in it while no resource is there. `remembered` were in when the
-    connection broke (`lost_at`, on the core's clock). `view` is the face's to use.
+    connection broke (`lost_at`, on the core's clock), `away` left or vanished just now, which may be no more
+    than a restart of their server; nobody brings these back. `occupant_ids` are the ids that were given out
+    (XEP-0421), `moved_ids` those of them that came with somebody from another name. `view` is the face's to
+    use.
     """
 
     __slots__ = (
         "address",
         "archive_key",
+        "away",
         "chat",
         "display",
         "jid",
         "kept",
         "lost_at",
         "me",
+        "moved_ids",
         "nick",
         "occupant_ids",
         "occupants",
@@ -68,9 +73,11 @@ class Room:
         self.archive_key = 0
         self.occupants: dict[OccupantId, Occupant] = {}
         self.occupant_ids: dict[OccupantId, str] = {}
+        self.moved_ids: set[str] = set()
         self.resources: dict[str, None] = {}
         self.waiting: dict[str, HistoryRequest] = {}
         self.remembered: dict[str, None] = {}
+        self.away: dict[str, None] = {}
         self.view: object = None
 
     def __repr__(self) -> str:
@@ -84,7 +91,7 @@ class Room:
     @property
     def wanted(self) -> bool:
         """Whether anybody wants the account to be in the room."""
-        return bool(self.kept or self.resources or self.waiting or self.remembered)
+        return bool(self.kept or self.resources or self.waiting or self.remembered or self.away)
 
     @property
     def myself(self) -> Occupant:
@@ -95,10 +102,11 @@ class Room:
         self, me: OccupantId, occupants: tuple[Occupant, ...], subject: str, by: str, display: str
     ) -> None:
         """The account is in: take the room's whole state."""
+        if not self.joined:
+            self._forget_ids()
         self.state = RoomState.JOINED
         self.me = me
         self.occupants = {occupant.name: occupant for occupant in occupants}
-        self.occupant_ids.clear()
         if me not in self.occupants:
             self.occupants[me] = Occupant(name=me)
         self.subject, self.subject_by = subject, by
@@ -109,19 +117,36 @@ class Room:
         """The account is out: forget who was there."""
         self.state = state
         self.occupants = {}
-        self.occupant_ids.clear()
+        self._forget_ids()
         self.subject = self.subject_by = ""
 
-    def rename(self, old: OccupantId, occupant: Occupant) -> Occupant | None:
-        """Somebody has a new name. Returns who it was, None if nobody had the old name."""
-        before = self.occupants.pop(old, None)
-        self.occupant_ids.pop(old, None)
+    def add(self, occupant: Occupant) -> None:
+        """Somebody came. Whoever still seems to have that name has gone without a word."""
+        self._forget_id(occupant.name)
         self.occupants[occupant.name] = occupant
+
+    def rename(self, old: OccupantId, occupant: Occupant) -> Occupant | None:
+        """Somebody has a new name, and keeps the id. Returns who it was, None if nobody had the old name."""
+        before = self.occupants.pop(old, None)
+        moved = self.occupant_ids.pop(old, None)
+        self.occupants[occupant.name] = occupant
+        if moved is not None:
+            self.occupant_ids[occupant.name] = moved
+            self.moved_ids.add(moved)
         if old == self.me:
             self.me = occupant.name
         return before
 
     def remove(self, name: OccupantId) -> Occupant | None:
         """Somebody went. Returns who it was."""
-        self.occupant_ids.pop(name, None)
+        self._forget_id(name)
         return self.occupants.pop(name, None)
+
+    def _forget_id(self, name: OccupantId) -> None:
+        known = self.occupant_ids.pop(name, None)
+        if known is not None:
+            self.moved_ids.discard(known)
+
+    def _forget_ids(self) -> None:
+        self.occupant_ids.clear()
+        self.moved_ids.clear()

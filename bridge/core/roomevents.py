@@ -157,15 +157,12 @@ class RoomEvents:
         self._ground.face.room_left(room, resources, event.how, event.actor, event.text)
         reason = Reason.BANNED if event.how is Departure.BANNED else Reason.FORBIDDEN
         self._entrance.dismiss(room, reason, event.text or OUT_TEXT)
-        self._out(live, room)
-
-    def _out(self, live: LiveAccount, room: Room) -> None:
         room.gone(RoomState.OUT)
         self._abandon(live, room, Reason.NOT_IN_ROOM, OUT_TEXT)
         if room.kept:
             self._ground.face.puppet_presence(room.user, room.jid, False)
         self._pool.refresh_watched(live)
-        self._entrance.drop_if_unwanted(room)
+        self._entrance.drop_if_unwanted(room, may_return=event.how is not Departure.LEFT)
 
     def session_lost(self, live: LiveAccount, text: str) -> None:
         """The connection broke: everybody is out (status 332), and remembered for the way back."""
@@ -200,7 +197,7 @@ class RoomEvents:
         for room in tuple(live.rooms.values()):
             self._abandon(live, room, Reason.NETWORK_DOWN, text)
             resources = (*room.resources, *room.remembered)
-            room.resources, room.remembered, room.lost_at = {}, {}, None
+            room.resources, room.remembered, room.away, room.lost_at = {}, {}, {}, None
             if room.state is RoomState.JOINED:
                 self._ground.face.room_left(room, resources, how, "", text)
                 if room.kept:
@@ -220,7 +217,7 @@ class RoomEvents:
         room = live.rooms.get(event.room)
         if room is None or not room.joined:
             return
-        room.occupants[event.occupant.name] = event.occupant
+        room.add(event.occupant)
         if room.resources:
             self._ground.face.occupant_joined(room, event.occupant)
         self._seen(live, event.occupant)
@@ -239,6 +236,8 @@ class RoomEvents:
         room = live.rooms.get(event.room)
         if room is None or not room.joined:
             return
+        if event.old in room.occupants:
+            self._ground.occupant_id(room, event.old)  # so that there is one to go with the person
         old = room.rename(event.old, event.occupant)
         if old is not None and room.resources:
             self._ground.face.occupant_renamed(room, old, event.occupant)

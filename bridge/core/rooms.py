@@ -114,7 +114,7 @@ class Rooms:
         """The network put the account into a room that nobody asked for: the user is invited into it."""
         room = self._registry.open(live, address)
         resources = {resource for other in live.rooms.values() for resource in other.resources}
-        self._ground.face.invitation(live.user, room.jid, live.jid, "", sorted(resources))
+        self._ground.face.invitation(live.user, room.jid, "", "", sorted(resources))
         return room
 
     def unkeep(self, room: Room) -> None:
@@ -152,10 +152,12 @@ class Rooms:
                 self._absence.bounced(room, resource)
 
     def _forget(self, room: Room, resource: str) -> bool:
-        known = resource in room.resources or resource in room.waiting or resource in room.remembered
+        holders = (room.resources, room.waiting, room.remembered, room.away)
+        known = any(resource in holder for holder in holders)
         room.resources.pop(resource, None)
         room.waiting.pop(resource, None)
         room.remembered.pop(resource, None)
+        room.away.pop(resource, None)
         return known
 
     # -- in the room
@@ -193,8 +195,7 @@ class Rooms:
         return await self._ask(room, InviteContact(room=room.address.room, contact=contact, reason=reason))
 
     def occupant_id(self, room: Room, name: OccupantId) -> str:
-        """An id that stays with an occupant while the name changes, where the network knows better than names
-        (XEP-0421)."""
+        """An id that stays with an occupant while the name changes, and is nobody else's (XEP-0421)."""
         return self._ground.occupant_id(room, name)
 
     async def archive_page(self, user: str, address: RoomAddress, query: ArchiveQuery) -> ArchivePage:

@@ -150,7 +150,7 @@ class Roster:
     def _keep(self, user: str, address: RoomAddress) -> None:
         room = self._rooms.keep(user, address, user.partition("@")[0])
         if not room.resources and not room.waiting:
-            self._ground.face.invitation(user, room.jid, room.jid, "", ())
+            self._ground.face.invitation(user, room.jid, "", "", ())
 
     def _show(self, to: str, user: str, puppet: str, address: Address | None) -> None:
         self._ground.face.puppet_presence(to, puppet, self._online(user, puppet, address))

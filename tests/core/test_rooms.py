@@ -58,6 +58,12 @@ async def quiet(session: ScriptedSession, command: object) -> Outcome:
     return Sent()
 
 
+async def _let_in(session: ScriptedSession, command: object) -> Outcome:
+    if isinstance(command, JoinRoom):
+        session.let_in(command.room)
+    return Sent()
+
+
 async def test_second_resource_and_back_again(world: World) -> None:
     await world.start()
     room = await world.joined(PHONE)
@@ -206,7 +212,7 @@ async def test_refused_by_the_command(world: World) -> None:
     async def full(session: ScriptedSession, command: object) -> Outcome:
         return Refused(Reason.ROOM_FULL, "full")
 
-    await world.start()
+    await world.start(grace_seconds=0.01)
     world.network.answer = full
     world.join()
     assert (await world.face.wait("room_refused")).args[2:] == (Reason.ROOM_FULL, "full")
@@ -242,7 +248,7 @@ async def test_the_answer_to_an_old_join_is_not_for_the_new_one(world: World) ->
 
 
 async def test_kicked(world: World) -> None:
-    await world.start()
+    await world.start(grace_seconds=0.01)
     room = await world.joined()
     await world.joined(LAPTOP)
     world.network.session.let_out("#room", Departure.KICKED, "bob", "out!")
@@ -252,6 +258,87 @@ async def test_kicked(world: World) -> None:
     await until(lambda: world.live().state is SessionState.IDLE)
     assert world.gateway.rooms.find(ALICE, ROOM_JID) is None
     assert not room.resources
+
+
+async def test_after_a_refusal_the_next_try_is_on_the_same_connection(world: World) -> None:
+    await world.start()
+    world.network.answer = quiet
+    world.join()
+    await world.network.asked(JoinRoom)
+    world.network.session.emit(RoomRefused(RID, Reason.NOT_AUTHORIZED.value, "wrong key"))
+    assert world.face.of("room_refused")
+    assert world.live().state is SessionState.ONLINE
+    assert world.live().grace is not None
+    world.join()
+    await world.network.asked(JoinRoom, 2)
+    assert world.live().grace is None
+    world.network.session.let_in("#room")
+    await world.face.wait("room_entered", ROOM_JID, PHONE)
+    world.network.session.let_out("#room", Departure.KICKED, "bob", "out!")
+    world.network.answer = _let_in
+    await world.face.wait("room_left")
+    world.join()
+    room = world.gateway.rooms.find(ALICE, ROOM_JID)
+    assert room is not None
+    await world.face.wait("room_entered", ROOM_JID, PHONE, count=2)
+    assert len(world.network.sessions) == 1
+    world.gateway.rooms.leave(room, PHONE, "bye")
+    await until(lambda: world.live().state is SessionState.IDLE)
+    assert world.network.session.closed_with == "bye", "whoever leaves does so at once"
+
+
+async def test_the_grace_ends_with_the_session(world: World) -> None:
+    await world.start()
+    await world.joined()
+    world.network.session.let_out("#room", Departure.BANNED, "bob", "out!")
+    live = world.live()
+    assert live.grace is not None
+    world.network.session.fail()
+    await until(lambda: live.state is SessionState.IDLE)
+    assert live.grace is None
+    assert len(world.network.sessions) == 1, "nobody needs another"
+
+
+async def test_what_is_under_way_when_the_grace_ends_is_done_first(world: World) -> None:
+    gate = asyncio.Event()
+
+    async def slowly(session: ScriptedSession, command: object) -> Outcome:
+        await gate.wait()
+        return Sent()
+
+    await world.start(grace_seconds=0.01)
+    await world.joined()
+    world.network.session.let_out("#room", Departure.KICKED, "bob", "out!")
+    world.network.answer = slowly
+    world.write("still talking")
+    await until(lambda: world.live().parting is not None)
+    assert world.live().state is SessionState.ONLINE
+    gate.set()
+    await until(lambda: world.live().state is SessionState.IDLE)
+
+
+async def test_told_twice_that_the_account_is_in_brings_nobody_back_who_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def offline(resource: str, puppet: str) -> bool:
+        return False
+
+    await world.start(linger_seconds=60.0)
+    monkeypatch.setattr(world.face, "ask_ping", offline)
+    room = await world.joined()
+    world.gateway.rooms.leave(room, PHONE, "")
+    assert room.joined
+    world.network.session.let_in("#room")
+    await world.joined(LAPTOP)
+    assert list(room.resources) == [LAPTOP]
+    assert len(world.face.of("room_entered", ROOM_JID, PHONE)) == 1
+    world.gateway.rooms.leave(room, LAPTOP, "")
+    world.network.session.fail()
+    await world.network.asked(JoinRoom, 2)
+    await until(lambda: room.joined)
+    await world.joined(PHONE)
+    assert list(room.resources) == [PHONE], "nor does a connection that broke meanwhile"
+    assert len(world.face.of("room_entered", ROOM_JID, LAPTOP)) == 1
 
 
 async def test_kicked_while_somebody_is_shown_in(world: World) -> None:
@@ -500,18 +587,75 @@ async def test_occupant_ids(world: World) -> None:
     emit(OccupantRenamed(RID, OccupantId("carol"), Occupant(OccupantId("caz"), stable="c-account")))
     assert identify(room, OccupantId("caz")) == carol
     emit(OccupantRenamed(RID, OccupantId("bob"), Occupant(OccupantId("rob"))))
-    assert identify(room, OccupantId("rob")) != bob
+    assert identify(room, OccupantId("rob")) == bob
+    emit(OccupantJoined(RID, Occupant(OccupantId("dan"), real="~dan@host")))
+    dan = identify(room, OccupantId("dan"))
     for n in range(100):
         world.network.session.say("#room", "hi", sender=f"outsider{n}")
     assert len(room.occupant_ids) < 10, "who is not in the room takes no memory"
     await world.at_rest()
     await world.kill()
     network = Network()
-    network.people = [Occupant(OccupantId("caz"), stable="c-account"), Occupant(OccupantId("bob"))]
+    network.people = [
+        Occupant(OccupantId("caz"), stable="c-account"),
+        Occupant(OccupantId("dan"), real="~dan@host"),
+        Occupant(OccupantId("bob")),
+    ]
     await world.start(network)
     again = await world.joined()
     identify = world.gateway.rooms.occupant_id
-    assert (identify(again, OccupantId("caz")), identify(again, OccupantId("bob"))) == (carol, bob)
+    assert (identify(again, OccupantId("caz")), identify(again, OccupantId("dan"))) == (carol, dan)
+    assert identify(again, OccupantId("bob")) != bob, "a name alone is no person"
+
+
+async def test_an_occupant_id_is_one_persons(world: World) -> None:
+    await world.start()
+    room = await world.joined()
+    emit, say = world.network.session.emit, world.network.session.say
+
+    def who(name: str) -> str:
+        return world.gateway.rooms.occupant_id(room, OccupantId(name))
+
+    def person(name: str, real: str = "~u@host", stable: str = "") -> Occupant:
+        return Occupant(OccupantId(name), real=real, stable=stable)
+
+    emit(OccupantJoined(RID, person("x")))
+    say("#room", "mine", sender="x")
+    emit(OccupantRenamed(RID, OccupantId("x"), person("y")))
+    emit(OccupantJoined(RID, person("x")))
+    say("#room", "not mine", sender="x")
+    say("#room", "mine too", sender="y")
+    first, second, third = [c.args[1].occupant_id for c in world.face.of("room_message")]
+    assert first == third == who("y")
+    assert second == who("x") != first, "same address, same name, and yet somebody else: both are there"
+    emit(OccupantChanged(RID, person("y", stable="account")))
+    assert who("y") == first, "what becomes known later makes nobody another"
+    emit(OccupantLeft(RID, OccupantId("x"), Departure.QUIT))
+    emit(OccupantLeft(RID, OccupantId("y"), Departure.QUIT))
+    emit(OccupantJoined(RID, person("x", real="~u@elsewhere")))
+    assert who("x") not in (first, second)
+    emit(OccupantLeft(RID, OccupantId("x"), Departure.QUIT))
+    emit(OccupantJoined(RID, person("x", real="")))
+    unknown = who("x")
+    emit(OccupantJoined(RID, person("x", real="")))
+    assert who("x") != unknown, "nobody joins twice"
+    emit(OccupantJoined(RID, person("z", real="", stable="x")))
+    assert who("x") != who("z")
+    page = await world.gateway.rooms.archive_page(ALICE, ROOM, ArchiveQuery())
+    assert [message.occupant_id for message in page.messages] == [first, second, third]
+
+
+async def test_the_users_own_occupant_id_stays_for_good(world: World) -> None:
+    await world.start()
+    room = await world.joined()
+    mine = world.gateway.rooms.occupant_id(room, room.me)
+    world.network.session.emit(OccupantRenamed(RID, room.me, Occupant(OccupantId("al_"))))
+    assert (room.me, world.gateway.rooms.occupant_id(room, room.me)) == ("al_", mine)
+    world.network.session.emit(OccupantJoined(RID, Occupant(OccupantId("al"))))
+    assert world.gateway.rooms.occupant_id(room, OccupantId("al")) != mine
+    world.network.session.fail()
+    await world.face.wait("room_entered", ROOM_JID, PHONE, count=2)
+    assert world.gateway.rooms.occupant_id(room, room.me) == mine
 
 
 async def test_archive_paging(world: World) -> None:

@@ -102,7 +102,7 @@ async def test_a_room_is_kept_and_offered(world: World) -> None:
     await world.start()
     roster = world.gateway.roster
     roster.subscribe(ALICE, ROOM_JID, ROOM, "p1")
-    assert world.face.of("invitation")[0].args[:2] == (ALICE, ROOM_JID)
+    assert world.face.of("invitation")[0].args[:3] == (ALICE, ROOM_JID, ""), "by the room itself"
     room = await until(lambda: world.gateway.rooms.find(ALICE, ROOM_JID))
     await until(lambda: presences(world, ROOM_JID) == [False, True])
     assert room.kept

@@ -114,7 +114,8 @@ async def test_adding_somebody_and_a_room(world: World, alice: XmppClient) -> No
     assert came(alice, presence(f"bob%{NET}@{DOMAIN}", "subscribe"))
     alice.say(DOMAIN, f"add #bread%{NET}")
     invitation = await alice.wait(message(f"#bread%{NET}@{DOMAIN}"))
-    assert invitation.xml.find(".//{http://jabber.org/protocol/muc#user}invite") is not None
+    invite = invitation.xml.find(".//{http://jabber.org/protocol/muc#user}invite")
+    assert invite.get("from") == f"#bread%{NET}@{DOMAIN}"
     await alice.wait(message(DOMAIN))
 
 

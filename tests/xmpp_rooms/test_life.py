@@ -275,3 +275,24 @@ async def test_a_client_that_is_gone(stage: Stage, name: str, condition: str, fa
     assert LAPTOP in room.resources
     await stage.settled()
     assert stage.wire.sent == []
+
+
+async def test_a_new_name_is_no_new_person(stage: Stage) -> None:
+    """What ends the old name and what begins the new carry the id of before (XEP-0421)."""
+
+    async def identity() -> str:
+        found = (await stage.next("presence")).find(OCCUPANT_ID)
+        return "" if found is None else found.get("id", "")
+
+    await stage.join()
+    stage.session.emit(OccupantJoined(C, person("Dave", real="~dave@host")))
+    came = await identity()
+    stage.session.emit(OccupantRenamed(C, OccupantId("Dave"), person("Rob", real="~dave@host")))
+    assert [await identity(), await identity()] == [came, came]
+    stage.session.emit(OccupantJoined(C, person("Dave", real="~dave@host")))
+    assert await identity() != came, "Dave is another one now"
+    stage.session.emit(OccupantRenamed(C, ALICE_NICK, person("Alys")))
+    mine = {await identity(), await identity()}
+    assert len(mine) == 1
+    stage.session.emit(OccupantRenamed(C, OccupantId("Alys"), person("Alice")))
+    assert {await identity(), await identity()} == mine
