@@ -41,7 +41,6 @@ class IrcBackend:
             category="conference",
             rooms=True,
             on_demand=True,
-            registration_required=options.register_required,
             many_networks=not fixed,
             contact_prompt=FIXED_PROMPT if fixed else PROMPT,
             room_features=ROOM_CAPABILITIES,

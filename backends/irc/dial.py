@@ -38,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
 def plan_for(options: Options, network: NetworkId, settings: Mapping[str, str]) -> Plan:
     """The plan for a network. What the user registered counts, but not against a server that the admin fixed.
 
-    With TLS required only an encrypted port is tried; there is no way from it to plain text.
+    With TLS required only encrypted ports are tried; there is no way from it to plain text.
     """
     known = options.network(network)
     chosen = not (options.fixed_server or options.only_configured)
@@ -52,10 +52,9 @@ def _attempts(options: Options, known: NetworkOptions, tls: str, port: int) -> t
     encrypted = (port,) if port else options.tls_ports
     plain = (port,) if port else options.plain_ports
     mode: Tls = tls if tls in ("required", "optional", "off") else known.tls  # type: ignore[assignment]
-    if mode == "required":
-        return (Attempt(encrypted[0], True),)
-    without = tuple(Attempt(each, False) for each in plain)
-    return without if mode == "off" else (*(Attempt(each, True) for each in encrypted), *without)
+    within = () if mode == "off" else tuple(Attempt(each, True) for each in encrypted)
+    without = () if mode == "required" else tuple(Attempt(each, False) for each in plain)
+    return within + without
 
 
 def _port(text: str) -> int:
@@ -90,8 +89,9 @@ class Dialler:
         self._limit = limit
 
     async def dial(self, plan: Plan, make: Callable[[], Wire]) -> Wire:
-        """Try what the plan says; tell each step. Raises `ConnectionLost` with the reason of the last try."""
-        failure = "Connection failed"
+        """Try what the plan says; tell each step. Raises `ConnectionLost` with the reason of the last try, or
+        of the last one that broke off because of TLS: a refusal elsewhere does not say what to do."""
+        failure = insecure = ""
         for attempt in plan.attempts:
             how = "encrypted" if attempt.encrypted else "not encrypted"
             self._say(f"Connecting to {plan.host}:{attempt.port} ({how})")
@@ -102,11 +102,13 @@ class Dialler:
                 except OSError as error:
                     failure = f"Connection failed: {explain(error, plan.host, attempt)}"
                     self._say(failure)
+                    if isinstance(error, ssl.SSLError):
+                        insecure = failure
                 else:
                     how = " (encrypted)" if attempt.encrypted else ""
                     self._say(f"Connected to IRC server{how}.")
                     return wire
-        raise ConnectionLost(failure)
+        raise ConnectionLost(insecure or failure or "Connection failed")
 
     async def _addresses(self, host: str, port: int) -> tuple[Endpoint, ...]:
         try:

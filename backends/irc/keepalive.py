@@ -31,8 +31,9 @@ async def watch(link: Link) -> None:
             raise ConnectionLost("The server does not answer any more (ping timeout)")
 
 
-async def regain_nick(link: Link) -> None:
-    """Ask for the wished nick again: when its holder goes or is renamed, and every minute."""
+async def regain_nick(link: Link, wait: float = _NICK_AGAIN) -> None:
+    """Ask for the wished nick again: when its holder goes or is renamed, after `wait` seconds, and every
+    minute."""
 
     def freed(name: str, line: Line) -> bool | None:
         holder = name in ("quit", "nick") and not link.is_me(line.nick)
@@ -42,7 +43,8 @@ async def regain_nick(link: Link) -> None:
 
     while not link.is_me(link.wanted_nick):
         with link.waiters.expecting(freed) as waiting:
-            await waiting.get(_NICK_AGAIN)
+            await waiting.get(wait)
+        wait = _NICK_AGAIN
         if not link.is_me(link.wanted_nick):
             link.regaining = True
             link.outbox.post(build("NICK", link.wanted_nick))

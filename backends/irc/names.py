@@ -24,6 +24,11 @@ def is_nick(name: str) -> bool:
     return 0 < len(name) <= LONGEST_NICK and not _BAD_IN_NICK.search(name) and name[0] not in "-0123456789"
 
 
+def is_made_up(nick: str) -> bool:
+    """Whether a server made this nick (its id for a user, as after a collision): people's begin otherwise."""
+    return nick[:1].isdecimal()
+
+
 def classic_nick(name: str) -> str:
     """The nearest nick that every server takes (RFC 2812 §2.3.1)."""
     nick = _NOT_CLASSIC.sub("_", name)[:30] or "user"

@@ -34,11 +34,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     `fixed_server`: serve one network only, with addresses like `#channel@gateway`. `networks`: settings for
     single networks, by name. `only_configured`: refuse networks that are not in `networks`. `tls_ports` and
-    `plain_ports`: where to try servers without a port of their own (with TLS required, the first TLS port
-    only). `throttle_burst` lines go out at once, then `throttle_per_second` (a negative burst: no limit).
+    `plain_ports`: where to try servers without a port of their own, in this order (plain ones only without TLS
+    required). `throttle_burst` lines go out at once, then `throttle_per_second` (a negative burst: no limit).
     `encoding`: how to read what is not UTF-8. `quit_message`: said when the user leaves without a word of
-    their own. `realname`: for users who gave none (empty: their nick). `register_required`: joining needs a
-    registration. Times are in seconds.
+    their own. `realname`: for users who gave none (empty: their nick). Times are in seconds.
     """
 
     fixed_server: str = ""
@@ -49,9 +48,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     throttle_burst: int = 10
     throttle_per_second: float = 1.0
     encoding: str = "iso-8859-1"
-    quit_message: str = "Gateway shutdown"
+    quit_message: str = "Leaving"
     realname: str = ""
-    register_required: bool = False
     connect_timeout: float = 15.0
     login_timeout: float = 60.0
     answer_timeout: float = 20.0

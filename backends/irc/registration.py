@@ -11,7 +11,7 @@ import base64
 
 import msgspec
 
-from backends.irc.names import classic_nick, user_name
+from backends.irc.names import classic_nick, is_made_up, user_name
 from backends.irc.numerics import (
     BAD_NICK,
     LOGIN_ANSWERS,
@@ -71,6 +71,7 @@ class Registration:
         self._asked: tuple[str, ...] = ()
         self._negotiating = True
         self._nicks_tried = 0
+        self._overruled = ""
 
     def start(self) -> list[str]:
         """What to say first."""
@@ -91,9 +92,11 @@ class Registration:
             return self._authenticate() if line.param(0) == "+" else []
         if line.command == "001":
             return self._welcome(line)
+        if line.command == "NICK":
+            return self._renamed(line)
         name = name_of(line.command)
         if name in NICK_TAKEN:
-            return self._next_nick(line)
+            return [] if line.param(1) == self._overruled else self._next_nick(line.param(-1))
         if name in BAD_NICK:
             return self._plainer_nick(line)
         if name in LOGIN_ANSWERS:
@@ -168,9 +171,17 @@ class Registration:
     def _no_login(self, why: str) -> BackendError:
         return ConnectionLost(f"The server {why}: not connected without your login", Reason.NETWORK_DOWN)
 
-    def _next_nick(self, line: Line) -> list[str]:
+    def _renamed(self, line: Line) -> list[str]:
+        """Somebody else was faster, and the server gave us a nick of its making (InspIRCd: "overruled"). It
+        says 433 too, now or before."""
+        if line.nick != self.nick or not is_made_up(line.param(0)):
+            return []
+        self._overruled = self.nick
+        return self._next_nick("")
+
+    def _next_nick(self, text: str) -> list[str]:
         if not self._who.persistent or self._nicks_tried >= _MOST_NICKS:
-            why = line.param(-1) or "Nickname is already in use"
+            why = text or "Nickname is already in use"
             raise ConnectionLost(f"{self.nick}: {why}", Reason.CONFLICT)
         self._nicks_tried += 1
         tries = self._nicks_tried

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from backends.irc.channels import Channel
 from backends.irc.formatting import plain
+from backends.irc.keepalive import regain_nick
 from backends.irc.link import Link
 from backends.irc.modes import parse_modes
+from backends.irc.names import is_made_up
 from backends.irc.parser import Line
 from bridge.api import (
     ContactRenamed,
@@ -26,6 +28,9 @@ from bridge.api import (
 )
 
 Handlers = dict[str, Callable[[Line], None]]
+
+_COLLISION_OVER = 1.0
+"""Seconds after which a nick that the server took away is asked for again."""
 
 
 class RoomLines:
@@ -112,8 +117,7 @@ class RoomLines:
             return
         own = self._link.is_me(old)
         if own:
-            self._link.nick = new
-            self._link.emit(NameChanged(new))
+            self._renamed(new)
         self._link.trusted.pop(self._link.isupport.fold(old), None)
         for channel in self._channels.having(old):
             renamed = self._channels.rename(channel, old, new)
@@ -122,6 +126,15 @@ class RoomLines:
         contact = None if own else self._link.correspondents.rename(old, new)
         if contact is not None and contact[0] != contact[1]:
             self._link.emit(ContactRenamed(*contact))
+
+    def _renamed(self, new: str) -> None:
+        had_wanted = self._link.is_me(self._link.wanted_nick)
+        self._link.nick = new
+        if not is_made_up(new):
+            self._link.emit(NameChanged(new))
+        elif had_wanted:
+            # Taken by the server, in a collision. No name to come back with, so the bridge is not told it.
+            self._link.spawn(regain_nick(self._link, _COLLISION_OVER))
 
     def _mode(self, line: Line) -> None:
         target = line.param(0)

@@ -161,22 +161,23 @@ def test_what_a_registration_does_not_take(field: str, value: str) -> None:
     assert caught.value.field == field
 
 
-TLS, PLAIN = Attempt(6697, True), Attempt(6667, False)
+TLS = Attempt(6697, True), Attempt(6670, True)
+PLAIN = Attempt(6667, False)
 
 
 @pytest.mark.parametrize(
     ("options", "settings", "host", "attempts"),
     [
-        (Options(), {}, "irc.ex", (TLS,)),
-        (Options(), {"tls": "optional"}, "irc.ex", (TLS, Attempt(6670, True), PLAIN)),
+        (Options(), {}, "irc.ex", TLS),
+        (Options(), {"tls": "optional"}, "irc.ex", (*TLS, PLAIN)),
         (Options(), {"tls": "off"}, "irc.ex", (PLAIN,)),
-        (Options(), {"tls": "nonsense"}, "irc.ex", (TLS,)),
+        (Options(), {"tls": "nonsense"}, "irc.ex", TLS),
         (Options(), {"server": "b.ex", "port": "7000"}, "b.ex", (Attempt(7000, True),)),
         (Options(), {"port": "7000", "tls": "optional"}, "irc.ex",
          (Attempt(7000, True), Attempt(7000, False))),
         (Options(networks={"irc.ex": NetworkOptions(host="a.ex", port=7, tls="off")}), {}, "a.ex",
          (Attempt(7, False),)),
-        (Options(fixed_server="f.ex"), {"server": "b.ex", "port": "7", "tls": "off"}, "f.ex", (TLS,)),
+        (Options(fixed_server="f.ex"), {"server": "b.ex", "port": "7", "tls": "off"}, "f.ex", TLS),
     ],
 )  # fmt: skip
 def test_plans(options: Options, settings: dict[str, str], host: str, attempts: tuple[Attempt, ...]) -> None:
