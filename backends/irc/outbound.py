@@ -46,12 +46,12 @@ _UNSUPPORTED = Refused(Reason.UNSUPPORTED, "IRC has nothing like it")
 
 
 class Outbound:
-    """Carries out commands. `quitting` is called when the user quits in the network's own words."""
+    """Carries out commands. `quit_sent` is called when the user has quit in the network's own words."""
 
-    def __init__(self, link: Link, quitting: Callable[[], None]) -> None:
+    def __init__(self, link: Link, quit_sent: Callable[[], None]) -> None:
         self._link = link
         self._talk = TalkOut(link)
-        self._quitting = quitting
+        self._quit_sent = quit_sent
 
     async def execute(self, command: Command) -> Outcome:
         """See `Session.execute`."""
@@ -220,8 +220,15 @@ class Outbound:
         if line is None:
             return Refused(Reason.BAD_REQUEST, "One command is one line")
         if line.partition(" ")[0] == "QUIT":
-            self._quitting()
+            return await self._quit(line)
         return await self._send(line)
+
+    async def _quit(self, line: str) -> Outcome:
+        """That is no broken link. Whichever way the link ends now, the user is where they wanted to be."""
+        self._link.leaving = True
+        await self._send(line)
+        self._quit_sent()
+        return _SENT
 
     async def _set_availability(self, command: SetAvailability) -> Outcome:
         return await self._send(build("AWAY", trailing=command.text or "Away") if command.away else "AWAY")

@@ -31,7 +31,6 @@ from bridge.api import (
     Command,
     Connected,
     ConnectionLost,
-    Departure,
     Host,
     Later,
     NetworkNotice,
@@ -40,7 +39,6 @@ from bridge.api import (
     QueryFailed,
     Reason,
     RoomChat,
-    RoomLeft,
     Support,
 )
 
@@ -72,7 +70,7 @@ class IrcSession:
         self._setup = setup
         self._link = Link(host, account.network, setup.options, setup.book)
         self._inbound = Inbound(self._link)
-        self._outbound = Outbound(self._link, self._quit_by_user)
+        self._outbound = Outbound(self._link, self._end_soon)
         self._queries = Queries(self._link)
         self._registration = Registration(setup.identity)
         self._registered = asyncio.Event()
@@ -225,12 +223,6 @@ class IrcSession:
         """See `Session.capabilities`."""
         return ROOM_CAPABILITIES if isinstance(chat, RoomChat) else CONTACT_CAPABILITIES
 
-    def _quit_by_user(self) -> None:
-        """The user said QUIT to the network: that is no broken link, and no reason to connect again."""
-        self._link.leaving = True
-        for channel in self._link.channels:
-            self._link.emit(RoomLeft(channel.room, Departure.QUIT))
-
     async def close(self, reason: str) -> None:
         """See `Session.close`."""
         self._link.leaving = True
@@ -239,4 +231,8 @@ class IrcSession:
             return
         self._link.outbox.write(build("QUIT", trailing=reason or self._setup.options.quit_message))
         self._wire.flush()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """The server has our QUIT, and closes; we do not wait for it for long."""
         asyncio.get_running_loop().call_later(_GOODBYE, self._over.set)

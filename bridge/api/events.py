@@ -66,7 +66,8 @@ class Connected(msgspec.Struct, frozen=True, tag=True):
 
 
 class NetworkNotice(msgspec.Struct, frozen=True, tag=True):
-    """Something that the network itself says to the user, or a step of connecting."""
+    """Something that the network itself says to the user, or a step of connecting. What comes before
+    `Connected` is not told of automatic retries that end as the one before."""
 
     text: str
 

@@ -46,6 +46,8 @@ from bridge.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
+QUIT_TEXT = "You have left this network. To come back, join a room on it, write to it, or connect again."
+
 GIVE_UP = {Reason.CONFLICT}
 """Failures of a first connect that another try with the same data would only repeat."""
 
@@ -113,6 +115,8 @@ class Events:
 
     def session_online(self, live: LiveAccount) -> None:
         """Join the rooms that are wanted, and show the network online."""
+        for text in live.attempts.succeeded():
+            self._tell(live, text)
         self._roster.session_online(live)
         for room in tuple(live.rooms.values()):
             if room.wanted and room.state is not RoomState.JOINED:
@@ -127,6 +131,9 @@ class Events:
         live.end_grace()
         if was_online:
             self._roster.session_offline(live)
+        if live.quit:
+            self._quit(live)
+            return False
         if error is None:
             self._rooms.session_closed(live, live.goodbye)
             self._link_broke(live, live.goodbye or "Disconnected.")
@@ -135,13 +142,13 @@ class Events:
         if isinstance(error, ConnectionLost):
             reason = error.reason
         text = str(error)
-        is_news, live.text = not live.text, text
+        live.text = text
         if was_online:
             self._tell(live, f"ERROR: {text}")
             self._rooms.session_lost(live, text)
             self._link_broke(live, text)
         else:
-            self._not_connected(live, reason, text, is_news, for_good=isinstance(error, AuthFailed))
+            self._not_connected(live, reason, text, for_good=isinstance(error, AuthFailed))
         self._rooms.forget_lost(live)
         again = live.needed or (was_online and bool(live.lanes))
         if not again:
@@ -158,15 +165,25 @@ class Events:
         if not self._ground.stopping:
             live.will_not_come(text, reason)
 
-    def _not_connected(
-        self, live: LiveAccount, reason: Reason, text: str, is_news: bool, for_good: bool
-    ) -> None:
-        if (is_news or for_good) and not live.lanes and not any(room.waiting for room in live.rooms.values()):
-            self._tell(live, f"ERROR: {text}")
+    def _not_connected(self, live: LiveAccount, reason: Reason, text: str, for_good: bool) -> None:
+        answered = bool(live.lanes) or any(room.waiting for room in live.rooms.values())
+        kind = reason.value if reason is Reason.INTERNAL else ""
+        if for_good:
+            live.attempts.asked()
+        for told in live.attempts.failed(text, kind, answered=answered):
+            self._tell(live, told)
         for room in tuple(live.rooms.values()):
             if for_good or reason in GIVE_UP:
                 room.remembered, room.away = {}, {}
             self._entrance.turn_away(room, reason, text)
+
+    def _quit(self, live: LiveAccount) -> None:
+        """The user left in the network's own words: no room, however kept, brings the account back."""
+        live.goodbye, live.hold, live.text = "", False, ""
+        self._tell(live, QUIT_TEXT)
+        self._rooms.session_closed(live, "")
+        for lane in tuple(live.lanes.values()):
+            lane.abandon(Reason.NETWORK_DOWN, QUIT_TEXT)
 
     def _link_broke(self, live: LiveAccount, text: str) -> None:
         for lane in live.lanes.values():
@@ -187,7 +204,8 @@ class Events:
         self._pool.connected(live, event.name)
 
     def _network_notice(self, live: LiveAccount, event: NetworkNotice) -> None:
-        self._tell(live, event.text)
+        if live.session is not None or live.attempts.said(event.text):
+            self._tell(live, event.text)
 
     def _name_changed(self, live: LiveAccount, event: NameChanged) -> None:
         live.name = live.nick = event.name

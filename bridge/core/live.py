@@ -17,6 +17,7 @@ from bridge.api import (
     RoomId,
     Session,
 )
+from bridge.core.attempts import Attempts
 from bridge.core.ground import Ground
 from bridge.core.lanes import Lane
 from bridge.core.room import Room
@@ -30,8 +31,9 @@ class LiveAccount:
     is registered; `hold`: the user asked to stay connected; `watched` has the contacts in the user's roster
     and whether they were last shown online, `reported` what the network itself says of contacts. `leaving`:
     rooms that the network was asked to leave and has not yet; `closing`: the session is being closed;
-    `parting`: it will be, with these words, when the lanes are empty; `grace`: when it is closed if nobody
-    needs it by then.
+    `parting`: it will be, with these words, when the lanes are empty; `quit`: the user ended it in the
+    network's own way, and has not come back; `grace`: when it is closed if
+    nobody needs it by then.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
@@ -59,6 +61,8 @@ class LiveAccount:
         self.closing = False
         self.parting: str | None = None
         self.grace: asyncio.TimerHandle | None = None
+        self.quit = False
+        self.attempts = Attempts()
         self._waiters: list[asyncio.Future[Session]] = []
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
     IDLE -> CONNECTING -> ONLINE -> (lost) -> WAITING -> CONNECTING ...
                        -> NEEDS_LOGIN (credentials refused: only the user can help)
-                       -> IDLE (nobody needs it any more, or a first connect failed)
+                       -> IDLE (nobody needs it any more, a first connect failed, or the user quit)
 
 A bug in a backend ends that session only, and is told to its user with an id that stands in the log too."""
 
@@ -74,6 +74,8 @@ class Supervisor:
     def ensure(self) -> None:
         """Somebody needs the session: connect if it is not connected, at once if it is waiting."""
         self._wanted = True
+        self._live.quit = False
+        self._live.attempts.asked()
         self._wake.set()
         if self._task is None or self._task.done():
             self._live.state, self._live.text = SessionState.CONNECTING, ""
@@ -133,6 +135,8 @@ class Supervisor:
             if isinstance(error, AuthFailed):
                 state = SessionState.NEEDS_LOGIN
                 break
+            if self._live.quit:
+                break
             if error is None:
                 continue
             if not again:
@@ -144,9 +148,11 @@ class Supervisor:
         self._settle(state, self._live.text)
 
     async def _one_session(self) -> BackendError | None:
-        """Run one session to its end. Returns what broke it, None where it was closed."""
+        """Run one session to its end. Returns what broke it, None where it was closed, or the user quit."""
         live = self._live
         live.state, live.until = SessionState.CONNECTING, 0.0
+        live.attempts.begins()
+        error: BackendError | None = None
         host: AccountHost | None = None
         try:
             if not await self._take_turn():
@@ -156,7 +162,7 @@ class Supervisor:
                 return None
             self._session = session
             await self._run(session)
-            error: BackendError = ConnectionLost("The network closed the connection")
+            live.quit = self._closing is None
         except BackendError as broken:
             log.info("session ended: %s", broken, extra={"account": live.id})
             error = broken

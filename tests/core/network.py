@@ -121,7 +121,8 @@ class Network:
 
 
 class ScriptedSession:
-    """One session. `emit` is what the network says; `fail` ends it; `stubborn`: it does not close."""
+    """One session. `emit` is what the network says; `fail` and `quit` end it; `stubborn`: it does
+    not close."""
 
     def __init__(self, network: Network, account: Account, host: Host) -> None:
         self.network = network
@@ -139,6 +140,10 @@ class ScriptedSession:
     def fail(self, error: BaseException | None = None) -> None:
         """The link to the network ends like this."""
         self._end.set_exception(error or ConnectionLost("cable cut"))
+
+    def quit(self) -> None:
+        """The user ends it in the network's own way."""
+        self._end.set_result(None)
 
     @property
     def over(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from itertools import count
 
 import pytest
 
@@ -17,6 +19,7 @@ from bridge.api import (
     Departure,
     JoinRoom,
     NetworkId,
+    NetworkNotice,
     Outcome,
     Reason,
     RoomAddress,
@@ -26,9 +29,11 @@ from bridge.api import (
     Sent,
 )
 from bridge.core import supervisor
+from bridge.core.attempts import MOST_FAILURES
+from bridge.core.events import QUIT_TEXT
 from bridge.core.room import RoomState
 from bridge.core.values import Outgoing, SessionState
-from tests.core.conftest import ALICE, LAPTOP, NET, PHONE, ROOM_JID, World
+from tests.core.conftest import ALICE, LAPTOP, NET, PHONE, ROOM, ROOM_JID, World
 from tests.core.face import until
 from tests.core.network import Network, ScriptedSession, refusing
 
@@ -119,6 +124,103 @@ async def test_first_connect_fails(world: World) -> None:
     await until(lambda: state(world) is SessionState.IDLE)
     assert world.gateway.rooms.find(ALICE, ROOM_JID) is None
     assert len(world.network.sessions) == 1
+
+
+def told(world: World, to: str = PHONE) -> list[str]:
+    """What the network's own address said."""
+    return [call.args[2] for call in world.face.of("network_text", to)]
+
+
+def talking(*texts: str, then: str = "") -> Callable[[ScriptedSession], Awaitable[None]]:
+    """A connect that says so, and fails `then`."""
+
+    async def connect(session: ScriptedSession) -> None:
+        for text in texts:
+            session.emit(NetworkNotice(text))
+        if then:
+            raise ConnectionLost(then)
+        session.emit(Connected("me"))
+
+    return connect
+
+
+async def retries(world: World) -> None:
+    """Return after some."""
+    enough = len(world.network.sessions) + 4
+    await until(lambda: len(world.network.sessions) >= enough)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No back-off."""
+    monkeypatch.setattr(supervisor, "delay", lambda *_: 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_retries_are_told_once_they_come_to_something_new(world: World) -> None:
+    await world.start()
+    world.network.connect = talking("Connecting", "Connected to it")
+    await world.joined()
+    assert told(world) == ["Connecting", "Connected to it"]
+    world.face.calls.clear()
+    world.network.connect = talking("Connecting", "Failed: refused", then="Failed: refused")
+    world.network.session.fail()
+    await retries(world)
+    assert told(world) == ["ERROR: cable cut", "Connecting", "Failed: refused"]
+    world.face.calls.clear()
+    world.network.connect = talking("Connecting", then="Failed: timed out")
+    await retries(world)
+    world.network.connect = talking("Connecting", "Failed: refused", then="Failed: refused")
+    await retries(world)
+    assert told(world) == ["Connecting", "ERROR: Failed: timed out"]
+    world.face.calls.clear()
+    world.network.connect = talking("Connecting", "Connected to it")
+    await world.face.wait("room_entered")
+    assert told(world) == ["Connecting", "Connected to it"]
+
+
+async def test_an_attempt_that_was_asked_for_is_told(world: World) -> None:
+    await world.start(chance=NEVER)
+    world.network.connect = talking("Connecting", then="down")
+    world.gateway.rooms.keep(ALICE, ROOM, "al")
+    await until(lambda: state(world) is SessionState.WAITING)
+    for _ in range(2):
+        asked = len(world.network.sessions) + 1
+        world.gateway.accounts.connect(ALICE, NET)
+        await until(lambda asked=asked: len(world.network.sessions) == asked)
+        await until(lambda: state(world) is SessionState.WAITING)
+    assert told(world, ALICE) == ["Connecting", "ERROR: down"] * 3
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_reasons_that_are_always_new_are_not_told_for_ever(world: World) -> None:
+    await world.start()
+    numbers = count()
+
+    async def connect(session: ScriptedSession) -> None:
+        raise ConnectionLost(f"refused: {next(numbers)}")
+
+    world.network.connect = connect
+    world.gateway.rooms.keep(ALICE, ROOM, "al")
+    await until(lambda: len(world.network.sessions) > MOST_FAILURES + 2)
+    assert told(world, ALICE) == [f"ERROR: refused: {number}" for number in range(MOST_FAILURES)]
+
+
+async def test_a_user_who_quits_is_not_brought_back(world: World) -> None:
+    await world.start()
+    room = await world.joined()
+    world.gateway.rooms.keep(ALICE, ROOM, "al")
+    world.gateway.accounts.connect(ALICE, NET)
+    world.network.session.quit()
+    await until(lambda: state(world) is SessionState.IDLE)
+    assert told(world) == [QUIT_TEXT]
+    assert world.face.of("room_left")[0].args[1:4] == ((PHONE,), Departure.QUIT, "")
+    assert room.state is RoomState.OUT
+    assert len(world.network.sessions) == 1
+    other = RoomAddress(NET, RoomId("#other"))
+    await world.joined(PHONE, other)
+    await until(lambda: room.joined)
+    assert len(world.network.sessions) == 2
 
 
 async def test_wrong_password(world: World) -> None:

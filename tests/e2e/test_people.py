@@ -79,3 +79,30 @@ async def test_quitting_by_hand_leaves_the_rooms(scene: Scene) -> None:
     await alice.wait(presence(f"{scene.room}/{scene.nick}", "unavailable"))
     await bob.wait_for(rf"^:{scene.nick}!\S+ QUIT :.*enough")
     assert not any(s["body"].startswith("ERROR") for s in alice.stanzas if s.name == "message")
+
+
+async def test_quitting_by_hand_is_for_good(scene: Scene) -> None:
+    """A kept room does not bring the account back; asking for it does."""
+    bob = await scene.on_irc("bob")
+    alice = await scene.on_xmpp()
+    await scene.join(alice)
+    await alice.roster()
+    alice.send(f"<presence to='{scene.room}' type='subscribe'/>")
+    await alice.wait(presence(scene.room, "subscribed"))
+    alice.say(f"tls@{DOMAIN}", "QUIT :enough")
+    await bob.wait_for(rf"^:{scene.nick}!\S+ QUIT :.*enough")
+    await alice.wait(
+        lambda s: message(f"tls@{DOMAIN}")(s) and "To come back" in s["body"], what="the way back"
+    )
+    await alice.wait(presence(f"{scene.room}/{scene.nick}", "unavailable"))
+    alice.say(DOMAIN, "status")
+    await alice.wait(lambda s: message(DOMAIN)(s) and "tls: not connected" in s["body"], what="the status")
+    await scene.join(alice)
+
+
+async def test_who_leaves_does_not_shut_the_gateway_down(scene: Scene) -> None:
+    bob = await scene.on_irc("bob")
+    alice = await scene.on_xmpp()
+    await scene.join(alice)
+    await scene.leave(alice)
+    await bob.wait_for(rf"^:{scene.nick}!\S+ QUIT :(Quit: )?Leaving$")

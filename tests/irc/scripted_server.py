@@ -11,12 +11,14 @@ SECONDS = 10.0
 
 class ScriptedServer:
     """Takes one client at a time. It welcomes a client that sends USER, unless `welcomes` is false, and
-    answers PING; `say` and `raw` send, `heard` waits for a line of the client."""
+    answers PING; it closes after QUIT, unless `closes` is false. `say` and `raw` send, `heard` waits for a
+    line of the client."""
 
     def __init__(self) -> None:
         self.port = 0
         self.welcomes = True
         self.answers_ping = True
+        self.closes = True
         self.lines: list[str] = []
         self.connections = 0
         self._writer: asyncio.StreamWriter | None = None
@@ -39,7 +41,7 @@ class ScriptedServer:
             self.welcome()
         if line.startswith("PING ") and self.answers_ping:
             self.say(f":irc.example.org PONG irc.example.org {line[5:]}")
-        if line.startswith("QUIT"):
+        if line.startswith("QUIT") and self.closes:
             self.say("ERROR :Closing link (Quit)")
             self.hang_up()
 

@@ -19,7 +19,6 @@ from bridge.api import (
     ContactId,
     ContactRenamed,
     Content,
-    Departure,
     DirectChat,
     Invited,
     JoinRoom,
@@ -30,13 +29,13 @@ from bridge.api import (
     NetworkNotice,
     OccupantChanged,
     OccupantId,
+    OccupantRenamed,
     QueryFailed,
     Reason,
     Refused,
     RoomChat,
     RoomId,
     RoomJoined,
-    RoomLeft,
     RoomRefused,
     RunCommand,
     SendMessage,
@@ -90,6 +89,46 @@ async def test_a_registered_nick_is_got_back(server: ScriptedServer) -> None:
         await server.heard("NICK alice")
         server.say(":alice_!~al@my.host NICK alice")
         assert (await me.host.wait(NameChanged)).name == "alice"
+
+
+OVERRULED = (
+    ":alice!0AAAAAAAC@127.0.0.1 NICK :0AAAAAAAC",
+    ":irc.example.org 433 alice alice :Nickname overruled.",
+)
+"""What InspIRCd says to one of two who register with the same nick."""
+
+
+async def test_overruled_while_registering(server: ScriptedServer) -> None:
+    server.welcomes = False
+    async with driven(options_for(server.port), account_for(settings={"nick": "alice"})) as me:
+        await server.heard("USER")
+        server.say(*OVERRULED)
+        await server.heard("NICK alice_")
+        server.welcome("alice_")
+        assert await me.connected() == "alice_"
+        assert [line for line in server.lines if line.startswith("NICK")] == ["NICK alice", "NICK alice_"]
+        assert not any(isinstance(event, NameChanged) for event in me.host.events)
+
+
+async def test_overruled_is_a_conflict(server: ScriptedServer) -> None:
+    server.welcomes = False
+    async with driven(options_for(server.port)) as me:
+        await server.heard("USER")
+        server.say(*OVERRULED)
+        error = await me.ended()
+    assert isinstance(error, ConnectionLost)
+    assert (error.reason, str(error)) == (Reason.CONFLICT, "alice: Nickname is already in use")
+    assert not any(isinstance(event, NameChanged) for event in me.host.events)
+
+
+async def test_a_nick_that_the_server_took_away_is_got_back(me: Driven, server: ScriptedServer) -> None:
+    await joined(me, server)
+    server.say(":alice!~al@my.host NICK 0AAAAAAAC")
+    assert (await me.host.wait(OccupantRenamed)).occupant.name == "0AAAAAAAC"
+    await server.heard("NICK alice")
+    await server.heard("NICK alice")
+    server.say(":0AAAAAAAC!~al@my.host NICK alice")
+    assert (await me.host.wait(NameChanged)).name == "alice"
 
 
 async def test_the_nick_of_a_broken_connection_is_worth_waiting_for(server: ScriptedServer) -> None:
@@ -171,6 +210,12 @@ async def test_closing(me: Driven, server: ScriptedServer) -> None:
         await me.session.query(AskRooms())
 
 
+async def test_leaving_without_a_word(me: Driven, server: ScriptedServer) -> None:
+    await me.session.close("")
+    assert await me.ended() is None
+    assert await server.heard("QUIT") == "QUIT :Leaving"
+
+
 async def test_closing_before_the_connection_is_there(server: ScriptedServer) -> None:
     server.welcomes = False
     async with driven(options_for(server.port)) as me:
@@ -181,8 +226,14 @@ async def test_closing_before_the_connection_is_there(server: ScriptedServer) ->
 
 async def test_quitting_in_the_networks_own_words(me: Driven, server: ScriptedServer) -> None:
     await joined(me, server)
-    await me.session.execute(RunCommand("quit bye"))
-    assert (await me.host.wait(RoomLeft)).how is Departure.QUIT
+    assert await me.session.execute(RunCommand("quit bye")) == Sent()
+    assert await server.heard("QUIT") == "QUIT bye"
+    assert await me.ended() is None
+
+
+async def test_quitting_a_server_that_does_not_close(me: Driven, server: ScriptedServer) -> None:
+    server.closes = False
+    assert await me.session.execute(RunCommand("QUIT")) == Sent()
     assert await me.ended() is None
 
 
@@ -224,6 +275,25 @@ async def test_no_tls_where_tls_is_required(server: ScriptedServer) -> None:
     assert isinstance(error, ConnectionLost)
     assert "does not speak TLS" in str(error)
     assert not any("NICK" in line for line in server.lines)
+
+
+async def test_all_tls_ports_are_tried(server: ScriptedServer) -> None:
+    """A port that does not speak TLS says more than the next one that refuses."""
+    probe = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+    closed = probe.sockets[0].getsockname()[1]
+    probe.close()
+    await probe.wait_closed()
+    options = Options(tls_ports=(closed, server.port, closed), connect_timeout=2.0)
+    async with driven(options) as me:
+        task = asyncio.ensure_future(me.ended())
+        while not server.connections:
+            await asyncio.sleep(0.01)
+        server.say(":irc.example.org NOTICE * :hello")
+        error = await task
+    assert "does not speak TLS" in str(error)
+    tried = [text for text in me.host.notices if text.startswith("Connecting")]
+    ports = (closed, server.port, closed)
+    assert tried == [f"Connecting to irc.example.org:{port} (encrypted)" for port in ports]
 
 
 async def test_tls_if_possible_says_what_it_does(server: ScriptedServer) -> None:
