@@ -6,6 +6,7 @@ not know them when it is back. Neither is a wish to leave a room, which the othe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
@@ -26,17 +27,21 @@ class Absence:
         self._returning_until = 0.0
 
     def left(self, room: Room, resource: str, text: str) -> None:
-        """The last resource says that it goes. So it does, unless the server goes in the same moment."""
-        if not room.joined or self._ground.settings.linger_seconds <= 0:
+        """The last resource goes. One that answers a ping means it; one that is offline may be so because
+        its server stops, and lingers."""
+        if not self._lingers(room):
             self._entrance.leave_network(room, text)
             return
         room.away[resource] = None
-        self._tasks.start(self._linger(room, resource, text), "leave")
+        self._tasks.start(self._leave(room, resource, text, self._times_down), "leave")
 
     def bounced(self, room: Room, resource: str) -> None:
-        """The server does not know the last resource. Right after a restart it may come back."""
+        """The server does not know the last resource: it was restarted, or stops, or the client is gone."""
         if room.joined and self._ground.clock() < self._returning_until:
             room.away[resource] = None
+        elif self._lingers(room):
+            room.away[resource] = None
+            self._tasks.start(self._linger(room, resource, "", self._times_down), "leave")
         else:
             self._entrance.leave_network(room, "")
 
@@ -50,8 +55,23 @@ class Absence:
             self._returning_until = self._ground.clock() + self._ground.settings.return_seconds
             self._tasks.start(self._wait_for_all(), "return")
 
-    async def _linger(self, room: Room, resource: str, text: str) -> None:
-        before = self._times_down
+    def _lingers(self, room: Room) -> bool:
+        return room.joined and self._ground.settings.linger_seconds > 0
+
+    async def _leave(self, room: Room, resource: str, text: str, before: int) -> None:
+        """Ping who leaves. A server that stops has ended the session first, so no client answers any more."""
+        online = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._ground.settings.linger_seconds):
+                online = await self._ground.face.ask_ping(resource, room.jid)
+        if self._times_down != before:
+            return
+        if online:
+            self._give_up(room, resource, text)
+        else:
+            await self._linger(room, resource, text, before)
+
+    async def _linger(self, room: Room, resource: str, text: str, before: int) -> None:
         await asyncio.sleep(self._ground.settings.linger_seconds)
         if self._times_down == before:
             self._give_up(room, resource, text)

@@ -24,9 +24,10 @@ class CoreSettings(msgspec.Struct, frozen=True):
 
     `message_rate`/`message_burst` are messages per second and at once, per user; `lane_length` how many may
     wait in one chat; `keep_archive`: room messages are kept, for `archive_days` (0: for good).
-    An account leaves a room `linger_seconds` after its last user, and is disconnected with the last room; one
-    that was not let in or was put out stays connected for another `grace_seconds`. After the XMPP server was
-    away, users have `return_seconds` to come back.
+    An account leaves a room `linger_seconds` after its last user went offline (a Prosody that stops says so
+    of its clients up to 6 s before it closes the component's stream), and is disconnected with the last room;
+    one that was not let in or was put out stays connected for another `grace_seconds`. After the XMPP server
+    was away, users have `return_seconds` to come back.
     """
 
     allow_private_networks: bool = False
@@ -44,7 +45,7 @@ class CoreSettings(msgspec.Struct, frozen=True):
     connects_at_once: int = 8
     idle_seconds: float = 900.0
     join_seconds: float = 60.0
-    linger_seconds: float = 2.0
+    linger_seconds: float = 8.0
     grace_seconds: float = 60.0
     return_seconds: float = 300.0
 

@@ -293,4 +293,4 @@ async def test_a_client_that_vanishes_leaves_the_room(scene: Scene) -> None:
     alice = await scene.on_xmpp()
     await scene.join(alice)
     await alice.disconnect(abruptly=True)
-    await bob.wait_for(rf"^:{scene.nick}!\S+ (QUIT|PART)")
+    await bob.wait_for(rf"^:{scene.nick}!\S+ (QUIT|PART)", seconds=30)  # once it is not back for a while
