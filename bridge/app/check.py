@@ -34,7 +34,8 @@ async def check(config: Config, offline: bool) -> AsyncIterator[Finding]:
     yield Finding("ok", str(config.file), _summary(config))
     for finding in files(config):
         yield finding
-    yield await asyncio.to_thread(store, config)
+    for finding in await asyncio.to_thread(database, config):
+        yield finding
     for gateway in config.gateways:
         for finding in backend(gateway):
             yield finding
@@ -68,6 +69,8 @@ def _config_file(path: Path) -> Finding | None:
 
 
 def _data_dir(path: Path) -> Finding:
+    if path.exists() and not path.is_dir():
+        return Finding("bad", "data_dir", f"{path} is a file, and should be a folder")
     if path.is_dir():
         if os.access(path, os.W_OK | os.X_OK):
             return Finding("ok", "data_dir", f"{path} can be written")
@@ -89,6 +92,21 @@ def _key_file(path: Path) -> Finding:
     except VaultError as error:
         return Finding("bad", "key file", str(error))
     return Finding("ok", "key file", f"{path}, mode {stat.filemode(path.stat().st_mode)}")
+
+
+def database(config: Config) -> list[Finding]:
+    """The database, and whether the key file opens the passwords in it."""
+    from bridge.app.keys import stored_problem
+    from bridge.store.errors import StoreError, VaultError
+
+    found = store(config)
+    if found.level == "bad":
+        return [found]
+    try:
+        problem = stored_problem(config)
+    except (StoreError, VaultError):  # told where the file itself was looked at
+        return [found]
+    return [found] if problem is None else [found, Finding("bad", "passwords", problem)]
 
 
 def store(config: Config) -> Finding:

@@ -38,14 +38,15 @@ def main() -> None:
 
 @main.command()
 @_config_option()
-def run(config_file: str | None) -> None:
+@click.option("--new-key", is_flag=True, help="Give up stored passwords whose key is lost, and start.")
+def run(config_file: str | None, new_key: bool) -> None:
     """Run the bridge until SIGTERM or Ctrl-C."""
     config = _load(config_file)
     from bridge.app.run import run_app
     from bridge.app.wiring import StartFailed
 
     try:
-        asyncio.run(run_app(config))
+        asyncio.run(run_app(config, accept_loss=new_key))
     except StartFailed as error:
         _fail(str(error))
 
@@ -59,15 +60,25 @@ def check(config_file: str | None, offline: bool, options: bool) -> None:
 
     Without --offline each domain is connected for a moment: not while a bridge serves it.
     """
-    config = _load(config_file)
     if options:
-        from bridge.app.option_list import option_list
-
-        for gateway in config.gateways:
-            click.echo(option_list(gateway))
+        _list_options(config_file)
         return
+    config = _load(config_file)
     if not asyncio.run(_check(config, offline)):
         sys.exit(1)
+
+
+def _list_options(config_file: str | None) -> None:
+    """Of each gateway; without a configuration, of each backend that there is."""
+    from bridge.app.backends import known_backends
+    from bridge.app.config import find_file
+    from bridge.app.option_list import default_list, option_list
+
+    if config_file is None and not find_file(None).exists():
+        tables = [default_list(name) for name in known_backends()]
+    else:
+        tables = [option_list(gateway) for gateway in _load(config_file).gateways]
+    click.echo("\n\n".join(tables))
 
 
 async def _check(config: Config, offline: bool) -> bool:

@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
 
 from bridge.app.config import Config
 from bridge.app.lock import locked
+from bridge.store import lost_keys
 from bridge.store.engine import Store
 from bridge.store.errors import VaultError
 from bridge.store.vault import Vault, generate_key
+
+log = logging.getLogger(__name__)
+
+
+def check_stored(config: Config, accept_loss: bool) -> None:
+    """See to it that the key file opens what the database holds, before anything else is encrypted.
+
+    `accept_loss`: mark what it does not open as lost. Raises VaultError, StoreError."""
+    text = stored_problem(config)
+    if text is None:
+        return
+    if not accept_loss:
+        raise VaultError(text)
+    count = lost_keys.give_up(config.store_url, Vault.from_file(config.key_file, create=True))
+    log.warning("gave up stored passwords whose key is lost", extra={"rows": count})
+
+
+def stored_problem(config: Config) -> str | None:
+    """What to tell where the database holds secrets that the key file does not open; None: it opens all.
+
+    Raises VaultError, StoreError."""
+    path, url = config.key_file, config.store_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return None
+    there = path.exists()
+    count = lost_keys.unreadable(url, Vault.from_file(path) if there else None)
+    if not count:
+        return None
+    what = "does not open" if there else "is missing, and with it the key to"
+    return (
+        f"key file {path} {what} stored passwords ({count} rows): restore it from a backup. "
+        f"If it is lost for good, `xmpp-bridge run --new-key` starts without them, "
+        "and their owners have to register again"
+    )
 
 
 async def rotate(config: Config, forget_old: bool) -> str:
     """Add a key, encrypt everything with it, and say what was done. `forget_old` takes the other keys out of
     the file afterwards. Stopping halfway is harmless: do it again. Raises VaultError, StoreError, Locked."""
     with locked(config.data_dir):
+        check_stored(config, accept_loss=False)
         old = read_keys(config.key_file)
         new = generate_key()
         write_keys(config.key_file, [new, *old])

@@ -9,7 +9,7 @@ import signal
 
 from bridge import __version__
 from bridge.api import SoftwareVersion
-from bridge.app import logs, systemd
+from bridge.app import keys, logs, systemd
 from bridge.app.assembly import Domain
 from bridge.app.config import Config, load
 from bridge.app.config_errors import ConfigError
@@ -25,11 +25,13 @@ SOFTWARE = SoftwareVersion("xmpp-bridge", __version__)
 GOODBYE = "Gateway shutdown"
 
 
-async def run_app(config: Config) -> None:
-    """Run the bridge until a signal ends it. Raises StartFailed for what trying again can't cure."""
+async def run_app(config: Config, accept_loss: bool = False) -> None:
+    """Run the bridge until a signal ends it. `accept_loss`: of passwords whose key is gone. Raises
+    StartFailed for what trying again can't cure."""
     logs.set_up(config.log.level, config.log.format, redactor=logs.Redactor(config.secrets()))
     try:
         with locked(config.data_dir):
+            await asyncio.to_thread(keys.check_stored, config, accept_loss)
             await App(config).run()
     except (Locked, StoreError, VaultError) as error:
         raise StartFailed(str(error)) from None

@@ -28,7 +28,7 @@ class FileFolder:
         """The first and only line of a secret file. Raises SecretFileError."""
         path = self.path(name)
         # Somebody may have written the secret itself where its file's path belongs.
-        called = str(path) if "/" in name or "." in name else "the file named here"
+        called = str(path) if "/" in name or "." in name else f"the file named here, in {path.parent}"
         try:
             mode = path.stat().st_mode
             # Looked at before it is opened: opening a pipe would wait for its writer.

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, func, select, tuple_, update
 from sqlalchemy.engine import Connection, Row
 
 from bridge.store.database import Reader
-from bridge.store.vault import Vault
+from bridge.store.vault import LOST, Vault
 from bridge.store.writer import Writer
 
 _BATCH_ROWS = 200
@@ -44,7 +44,7 @@ async def rotate(column: Column, vault: Vault, writer: Writer, reader: Reader) -
 
 def _old(column: Column, vault: Vault) -> list[ColumnElement[bool]]:
     begin = func.substr(column.blob, 1, len(vault.prefix))
-    return [func.length(column.blob) > 0, begin != vault.prefix]
+    return [func.length(column.blob) > 0, begin != vault.prefix, column.blob != LOST]
 
 
 def _beyond(column: Column, last: tuple[str, ...] | None) -> list[ColumnElement[bool]]:

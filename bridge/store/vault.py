@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _KEY_ID_CHARACTERS = 16
 
+LOST = b"lost:"
+"""Stands where a secret was whose key is gone; no key opens it."""
+
 
 class _Secret(msgspec.Struct):
     context: str
@@ -91,6 +94,11 @@ class Vault:
     def prefix(self) -> bytes:
         """What every blob under the first key begins with; `rotate` looks for those that do not."""
         return self._first.encode() + b":"
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """What the blobs begin with that one of the keys opens."""
+        return tuple(key_id.encode() + b":" for key_id in self._keys)
 
     def _cipher(self, key_id: str) -> Fernet:
         if key_id not in self._ciphers:

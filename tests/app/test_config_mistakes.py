@@ -289,9 +289,8 @@ def test_a_secret_file_that_is_no_file(kind: str, tmp_path: Path) -> None:
 
 def test_a_secret_written_where_its_file_belongs_is_not_shown(tmp_path: Path) -> None:
     [found] = mistakes(tmp_path, FILE_HEAD.replace("./irc.secret", "hunter2hunter2"))
-    assert (
-        found == f"{GATEWAY}.secret_file: expected a file with the secret, found no file: the file named here"
-    )
+    said = "expected a file with the secret, found no file"
+    assert found == f"{GATEWAY}.secret_file: {said}: the file named here, in {tmp_path}"
 
 
 def test_a_secret_in_two_places(tmp_path: Path) -> None:
