@@ -20,7 +20,7 @@ def server_domain(gateway: GatewayConfig) -> str:
     return gateway.xmpp.domain or gateway.domain.partition(".")[2] or gateway.domain
 
 
-def link_config(gateway: GatewayConfig, handshake_seconds: float = 30) -> LinkConfig:
+def link_config(gateway: GatewayConfig, handshake_seconds: float = 15) -> LinkConfig:
     """How the gateway's component stream is had."""
     return LinkConfig(
         domain=gateway.domain,

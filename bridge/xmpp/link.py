@@ -20,13 +20,13 @@ from slixmpp import ComponentXMPP
 from slixmpp.xmlstream.stanzabase import StanzaBase
 from slixmpp.xmlstream.tostring import tostring
 
-from bridge.xmpp import escape
+from bridge.xmpp import escape, reconnect
 from bridge.xmpp.inbound import BadStanza, InMessage, InPresence, read_message, read_presence
 from bridge.xmpp.iqs import IqFailed, IqLost, Iqs, IqTimeout, StanzaError, stanza_error_xml
 from bridge.xmpp.jids import BadJid, prepare
 from bridge.xmpp.link_config import LinkConfig
 from bridge.xmpp.output import Output
-from bridge.xmpp.reconnect import LinkProblem, backoff, from_exception, from_stream_error
+from bridge.xmpp.reconnect import LinkProblem, backoff
 
 __all__ = ["ComponentLink", "LinkConfig"]
 
@@ -192,10 +192,11 @@ class ComponentLink(ComponentXMPP):
                 if await self._accepted:
                     return None
         except (OSError, TimeoutError) as error:
-            return self._why or from_exception(error, config.host, config.port)
+            connected = not self._ended.is_set()
+            return self._why or reconnect.from_exception(error, config.host, config.port, connected)
         finally:
             self._connecting = None
-        return self._why or LinkProblem("closed", "the server closed the connection before it accepted us")
+        return self._why or reconnect.CLOSED_EARLY
 
     async def _watch(self) -> None:
         """Notice a dead server: a ping after a silence, and a long wait for its answer."""
@@ -281,9 +282,9 @@ class ComponentLink(ComponentXMPP):
                     self._close(LinkProblem("closed", "the server ended the stream"))
                     self.transport.close()
         except ParseError as error:
-            what = f"the server sent broken XML (line {error.position[0]}, column {error.position[1]})"
+            why = reconnect.from_broken_xml(error, self.xml_depth > 0, self.config.host, self.config.port)
             self.parser = None
-            self._close(LinkProblem("stream-error", what), _NOT_WELL_FORMED)
+            self._close(why, _NOT_WELL_FORMED)
 
     def connection_lost(self, exception: BaseException | None) -> None:
         """Let go of all that belongs to this connection, then tell `on_down`."""
@@ -380,7 +381,7 @@ class ComponentLink(ComponentXMPP):
         self._guarded("on_up", self.on_up)
 
     def _take_stream_error(self, element: Element) -> None:
-        self._close(from_stream_error(element, self.config.domain))
+        self._close(reconnect.from_stream_error(element, self.config.domain))
 
     def _guarded(self, name: str, callback: Callable[[], None]) -> None:
         try:

@@ -22,7 +22,7 @@ class LinkConfig(Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     max_buffer: int = 64 * 1024 * 1024
     """above this much unsent the server counts as dead"""
-    handshake_seconds: float = 30
+    handshake_seconds: float = 15
     silence_seconds: float = 60
     """after this long without a byte from the server it is pinged"""
     ping_seconds: float = 60

@@ -5,11 +5,19 @@ from __future__ import annotations
 import socket
 import ssl
 from typing import Literal
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, ParseError
 
 from msgspec import Struct
 
-__all__ = ["LinkProblem", "ProblemKind", "backoff", "from_exception", "from_stream_error"]
+__all__ = [
+    "CLOSED_EARLY",
+    "LinkProblem",
+    "ProblemKind",
+    "backoff",
+    "from_broken_xml",
+    "from_exception",
+    "from_stream_error",
+]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 60.0
@@ -23,6 +31,7 @@ ProblemKind = Literal[
     "wrong-secret",
     "conflict",
     "host-unknown",
+    "wrong-port",
     "stream-error",
     "closed",
     "silent",
@@ -38,6 +47,11 @@ class LinkProblem(Struct, frozen=True):
     text: str
 
 
+CLOSED_EARLY = LinkProblem(
+    "closed", "the server closed the connection before it accepted us: is this its component port?"
+)
+
+
 def backoff(attempt: int, chance: float) -> float:
     """Seconds to wait before the connection attempt that follows `attempt` failures in a row.
 
@@ -50,9 +64,14 @@ def backoff(attempt: int, chance: float) -> float:
     return longest * (0.5 + 0.5 * chance)
 
 
-def from_exception(error: Exception, host: str, port: int) -> LinkProblem:
-    """What an exception of `loop.create_connection` means."""
+def from_exception(error: Exception, host: str, port: int, connected: bool = False) -> LinkProblem:
+    """What an exception of `loop.create_connection` means, or of the wait for an answer once `connected`."""
     where = f"{host}:{port}"
+    if isinstance(error, TimeoutError) and connected:
+        hint = (
+            "is this the XMPP server's component port, and does it speak TLS there or not as configured here?"
+        )
+        return LinkProblem("timeout", f"{where} takes the connection, but does not answer: {hint}")
     if isinstance(error, TimeoutError):
         return LinkProblem("timeout", f"{where} does not answer: a firewall, or an overloaded server?")
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -68,6 +87,15 @@ def from_exception(error: Exception, host: str, port: int) -> LinkProblem:
         hint = "is the XMPP server running, and is this its component port?"
         return LinkProblem("unreachable", f"{where} refuses the connection: {hint}")
     return LinkProblem("unreachable", f"cannot reach {where}: {error}")
+
+
+def from_broken_xml(error: ParseError, begun: bool, host: str, port: int) -> LinkProblem:
+    """What is no XML, in a stream or (not `begun`) instead of one."""
+    if not begun:
+        text = f"what answers at {host}:{port} does not speak XMPP: is this the server's component port?"
+        return LinkProblem("wrong-port", text)
+    where = f"line {error.position[0]}, column {error.position[1]}"
+    return LinkProblem("stream-error", f"the server sent broken XML ({where})")
 
 
 def from_stream_error(error: Element, domain: str) -> LinkProblem:
@@ -94,7 +122,13 @@ _KNOWN: dict[str, tuple[ProblemKind, str]] = {
     ),
     "host-unknown": (
         "host-unknown",
-        "the server does not know {domain}: configure it there as an external component",
+        "the server does not know {domain}: configure it there as an external component, "
+        "and see that this is its port for components (often 5347; 5222 is for clients)",
+    ),
+    "invalid-namespace": (
+        "wrong-port",
+        "this port of the server is not for components (it may be that for clients): "
+        "give the port where {domain} is to connect",
     ),
     "host-gone": ("host-unknown", "the server no longer serves {domain}"),
 }

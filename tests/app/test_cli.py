@@ -17,6 +17,7 @@ from bridge.app.lock import locked
 from bridge.store import migrate
 from tests.app.support import HEAD, offer, sample, write
 from tests.peers.daemon import free_port
+from tests.peers.ejabberd import Ejabberd
 from tests.peers.prosody import Prosody
 
 DATA = 'data_dir = "data"\n'
@@ -125,6 +126,25 @@ def test_check_lists_options(config: Path) -> None:
     assert 'mode = "fast"    # one of "fast", "slow"' in result.output
 
 
+def test_check_lists_options_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bridge.app.config.DEFAULT_FILES", ("config.toml",))
+    result = run("check", "--options")
+    assert result.exit_code == 0, result.output
+    assert '# backend = "sample"\n[gateway."sample.example.com".options]' in result.output
+    assert 'mode = "fast"    # one of "fast", "slow"' in result.output
+    missing = run("check", "--options", "-c", tmp_path / "none.toml")
+    assert missing.exit_code == 1
+    assert "there is no such file" in missing.stderr
+
+
+def test_check_finds_a_file_where_the_data_dir_belongs(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    result = run("check", "--offline", "-c", write(tmp_path, DATA + HEAD))
+    assert result.exit_code == 1
+    assert f"bad   data_dir: {tmp_path}/data is a file, and should be a folder" in result.output
+
+
 def test_migrate_says_from_and_to(config: Path) -> None:
     first = run("migrate", "-c", config)
     assert (first.exit_code, first.output) == (0, f"the store went from schema none to {migrate.HEAD}\n")
@@ -185,6 +205,12 @@ def test_check_of_a_link_that_works(prosody: Prosody, tmp_path: Path) -> None:
     assert "ok    irc.example.test: the XMPP server at 127.0.0.1:" in result.output
 
 
+def test_check_knows_the_port_for_clients_of_an_ejabberd(ejabberd: Ejabberd, tmp_path: Path) -> None:
+    clients = run("check", "-c", real(tmp_path, ejabberd.c2s_port))
+    assert clients.exit_code == 1
+    assert "this port of the server is not for components (it may be that for clients)" in clients.output
+
+
 def test_check_says_what_is_wrong_with_a_link(prosody: Prosody, tmp_path: Path) -> None:
     port = prosody.component_port
     wrong_secret = run("check", "-c", real(tmp_path, port, secret="wrong-one"))
@@ -194,6 +220,9 @@ def test_check_says_what_is_wrong_with_a_link(prosody: Prosody, tmp_path: Path) 
     unknown = run("check", "-c", real(tmp_path, port, domain="sms.example.test"))
     assert unknown.exit_code == 1
     assert "bad   sms.example.test:" in unknown.output
+    clients = run("check", "-c", real(tmp_path, prosody.c2s_port))
+    assert clients.exit_code == 1
+    assert "see that this is its port for components (often 5347; 5222 is for clients)" in clients.output
     closed = run("check", "-c", real(tmp_path, free_port()))
     assert closed.exit_code == 1
     assert "refuses the connection: is the XMPP server running" in closed.output

@@ -127,6 +127,17 @@ async def test_a_handshake_that_never_ends() -> None:
         await server.connection(accept=False)
         assert link.problem is not None
         assert link.problem.kind == "timeout"
+        assert f"127.0.0.1:{server.port} takes the connection, but does not answer" in link.problem.text
+        assert "is this the XMPP server's component port" in link.problem.text
+
+
+async def test_something_else_listens_there() -> None:
+    async with raw_server() as server, linked(server.port) as link:
+        connection = await server.connection(accept=False)
+        connection.send("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+        await server.connection(accept=False)
+        assert link.problem is not None
+        assert f"what answers at 127.0.0.1:{server.port} does not speak XMPP" in link.problem.text
 
 
 async def test_a_lost_stream_comes_back() -> None:
