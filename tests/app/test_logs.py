@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -17,18 +16,6 @@ from bridge.app import logs
 
 log = logging.getLogger("bridge.test")
 BODY = "meet me at the docks"
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in logs.PINNED}
-    yield
-    root.handlers[:], level, levels = before
-    root.setLevel(level)
-    for name, each in levels.items():
-        logging.getLogger(name).setLevel(each)
-    logging.captureWarnings(False)
 
 
 class Terminal(io.StringIO):

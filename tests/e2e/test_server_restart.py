@@ -10,6 +10,8 @@ from tests.e2e.scene import Scene, archive, occupants, until
 from tests.peers.irc_client import IrcClient
 from tests.peers.xmpp_client import message
 
+pytestmark = pytest.mark.heavy
+
 
 class Talk:
     """Somebody on IRC who says numbered lines in a channel until told to stop."""
