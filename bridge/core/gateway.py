@@ -7,7 +7,7 @@ import logging
 import time
 from itertools import count
 
-from bridge.api import Backend, Capabilities, Chat, NetworkId, RoomAddress, RoomChat, RoomId
+from bridge.api import Backend, Capabilities, Chat, NetworkId, Refused, RoomAddress, RoomChat, RoomId
 from bridge.core.absence import Absence
 from bridge.core.accounts import Accounts
 from bridge.core.admission import Admission
@@ -49,7 +49,7 @@ class Gateway:
         self._ground = ground = Ground(domain, backend, store, self.settings)
         self._tasks = tasks = Tasks()
         self._pool = pool = SessionPool(ground)
-        admission = Admission(ground, pool)
+        self._admission = admission = Admission(ground, pool)
         self.accounts = Accounts(ground, pool, admission)
         self._archive = archive = RoomArchive(ground)
         registry = RoomRegistry(ground, pool)
@@ -87,6 +87,10 @@ class Gateway:
         if live is not None:
             return live.capabilities(chat)
         return self.info.room_features if isinstance(chat, RoomChat) else self.info.contact_features
+
+    def refusal(self, user: str) -> Refused | None:
+        """Why a user (a bare JID) may have nothing to do with this gateway; None for those who may."""
+        return self._admission.of_user(user)
 
     def users(self) -> list[str]:
         """The bare JIDs of those who have sessions now."""
