@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from bridge.api import BackendError
 from bridge.xmpp.commands.catalogue import Catalogue
 from bridge.xmpp.commands.model import Access, Ask, Command, CommandFailed, Done, Step
-from bridge.xmpp.entities import AddressBook, Entity, resolve
+from bridge.xmpp.entities import AddressBook, Entity, refusal, resolve
 from bridge.xmpp.escape import attr, text
 from bridge.xmpp.features import NS, Description, Identity, Kind
 from bridge.xmpp.forms import FormError, judge, read_form, render_form, submitted_form
@@ -61,8 +61,10 @@ class AdHoc:
     # -- service discovery
 
     async def items(self, resource: str, entity: Entity) -> list[tuple[str, str]]:
-        """(node, title) of what this user may use there. Raises feature-not-implemented for people."""
+        """(node, title) of what this user may use there. Raises feature-not-implemented for people, forbidden
+        for a user whom the gateway is not open to."""
         self._check(entity)
+        self._admit(resource)
         context = await self._catalogue.context(resource, entity.kind, entity.address)
         return [(command.node, command.title) for command in context.commands]
 
@@ -85,6 +87,7 @@ class AdHoc:
         """One step of a command (XEP-0050 §2.4)."""
         entity = resolve(self._addresses, iq)
         self._check(entity)
+        self._admit(iq.sender)
         action = iq.payload.get("action") or "execute"
         if action not in _ACTIONS:
             raise _bad("malformed-action", "There is no such action.")
@@ -156,6 +159,11 @@ class AdHoc:
     def _check(self, entity: Entity) -> None:
         if entity.kind in (Kind.CONTACT, Kind.OCCUPANT):
             raise StanzaError("cancel", "feature-not-implemented", "There are no commands here.")
+
+    def _admit(self, resource: str) -> None:
+        refused = self._catalogue.refused(bare(resource))
+        if refused is not None:
+            raise refusal(refused.reason, refused.text)
 
     # -- sessions
 

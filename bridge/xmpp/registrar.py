@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.api import Form, NetworkAddress, NetworkId
+from bridge.api import Form, NetworkAddress, NetworkId, Refused
 from bridge.core.gateway import Gateway
 
 __all__ = ["Registrar"]
@@ -19,6 +19,14 @@ class Registrar:
     async def form(self, user: str, network: NetworkId) -> Form:
         """What to ask, filled in with what is known of a registered user; never a secret."""
         return await self._gateway.accounts.form(user, network)
+
+    def refused(self, user: str) -> Refused | None:
+        """Why the user may have nothing to do with the gateway; None for those who may."""
+        return self._gateway.refusal(user)
+
+    async def registered_anywhere(self, user: str) -> bool:
+        """Whether the gateway keeps anything for the user."""
+        return bool(await self._gateway.accounts.registrations(user))
 
     async def registered(self, user: str, network: NetworkId) -> bool:
         """Whether the user is registered there."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 from bridge.api import FieldKind, Form, NetworkId, RegistrationRefused
-from bridge.xmpp.entities import AddressBook, resolve
+from bridge.xmpp.entities import AddressBook, refusal, resolve
 from bridge.xmpp.escape import legal, text
 from bridge.xmpp.features import NS, Kind
 from bridge.xmpp.forms import FormError, judge, read_form, render_form, submitted_form
@@ -64,6 +64,7 @@ class Registration:
         """The fields to fill in (XEP-0077 §3.1)."""
         network = self._network(iq)
         user = _user(iq)
+        self._admit(user)
         form = await self._registrar.form(user, network)
         known = await self._registrar.registered(user, network)
         return (
@@ -82,6 +83,7 @@ class Registration:
         if iq.payload.find(f"{{{NS.REGISTER}}}remove") is not None:
             await self._remove(iq, user, network)
             return
+        self._admit(user)
         given = _given(iq.payload)
         if given is not None:
             await self._register(user, network, given)
@@ -99,10 +101,17 @@ class Registration:
             raise StanzaError("modify", "not-acceptable", str(error)) from error
 
     async def _remove(self, iq: InIq, user: str, network: NetworkId) -> None:
+        if not await self._registrar.registered_anywhere(user):
+            self._admit(user)  # who was shut out later may still have it all removed
         if len(iq.payload) != 1:
             raise StanzaError("modify", "bad-request", "A removal comes alone.")
         if not await self._registrar.unregister(user, network):
             raise StanzaError("auth", "registration-required", "You are not registered.")
+
+    def _admit(self, user: str) -> None:
+        refused = self._registrar.refused(user)
+        if refused is not None:
+            raise refusal(refused.reason, refused.text)
 
     def _network(self, iq: InIq) -> NetworkId:
         entity = resolve(self._addresses, iq)

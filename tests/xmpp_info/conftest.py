@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -55,6 +56,11 @@ class World:
         async with asyncio.timeout(5):
             while not any(one.state is SessionState.ONLINE for one in self.gateway.accounts.status(user)):
                 await asyncio.sleep(0.005)
+
+    def shut_out(self) -> None:
+        """From now on the gateway is open to nobody."""
+        admission = self.gateway._admission
+        admission._settings = msgspec.structs.replace(admission._settings, allowed_users=())
 
     async def join(self, client: XmppClient, room: str) -> str:
         """Have a client in a room; returns the room's JID."""

@@ -212,3 +212,13 @@ async def test_a_step_under_way_is_not_taken_twice(world: World, alice: XmppClie
     world.town.ready.set()
     assert (await slow).get("status") == "completed"
     assert len(world.town.checked) == 1
+
+
+async def test_whom_the_gateway_is_not_open_to(world: World, alice: XmppClient, bob: XmppClient) -> None:
+    world.shut_out()
+    no = ("auth", "forbidden", "This gateway is not open to you.")
+    asked = f"<query xmlns='http://jabber.org/protocol/disco#items' node='{NS}'/>"
+    for to in (DOMAIN, NETWORK):
+        assert error(await alice.iq(to, asked)) == no
+        assert error(await alice.iq(to, command("register"), "set")) == no
+    assert "users" in await listed(bob, DOMAIN)

@@ -110,3 +110,16 @@ async def test_only_the_gateway_and_its_networks_register(
     world: World, alice: XmppClient, jid: str, condition: str
 ) -> None:
     assert error(await alice.iq(f"{jid}@{DOMAIN}", query()))[1] == condition
+
+
+async def test_whom_the_gateway_is_not_open_to(world: World, alice: XmppClient, bob: XmppClient) -> None:
+    await alice.iq(DOMAIN, query(submit(nick="Ally")), "set")
+    world.shut_out()
+    no = ("auth", "forbidden", "This gateway is not open to you.")
+    for user in (alice, bob):
+        for to in (DOMAIN, NETWORK):
+            assert error(await user.iq(to, query())) == no
+            assert error(await user.iq(to, query(submit(nick="Bob")), "set")) == no
+    assert error(await bob.iq(DOMAIN, query("<remove/>"), "set")) == no
+    assert (await alice.iq(DOMAIN, query("<remove/>"), "set"))["type"] == "result"
+    assert error(await alice.iq(DOMAIN, query("<remove/>"), "set")) == no

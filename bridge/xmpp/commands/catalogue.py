@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.api import Address
+from bridge.api import Address, Refused
 from bridge.xmpp.commands.about import ABOUT
 from bridge.xmpp.commands.admin import ADMIN
 from bridge.xmpp.commands.model import Access, Command, Context, Services
@@ -24,6 +24,11 @@ class Catalogue:
         help_, *rest = ABOUT
         commands = (help_, *REGISTERING, *SESSIONS, *own, *rest, *ADMIN)
         self._commands = {command.node: command for command in commands}
+
+    def refused(self, user: str) -> Refused | None:
+        """Why a user (a bare JID) gets no commands at all; None for those whom the gateway is open to, and
+        for its admins."""
+        return None if user in self.services.admins else self.services.gateway.refusal(user)
 
     def find(self, node: str, kind: Kind) -> Command | None:
         """The command of that node on an address of that kind, whoever may use it."""
