@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import msgspec
 
@@ -110,16 +111,24 @@ class Outbound:
         self._outbox.put(live, item, dedupe)
 
     def to_network(
-        self, user: str, resource: str, address: NetworkAddress, stanza_id: str, text: str
+        self,
+        user: str,
+        resource: str,
+        address: NetworkAddress,
+        stanza_id: str,
+        text: str,
+        unsupported: Callable[[], None] | None = None,
     ) -> None:
-        """A command in the network's own words. It answers with lines of text."""
+        """A command in the network's own words. It answers with lines of text. `unsupported` is called, where
+        it is given, instead of an error for a network that takes no commands."""
         live = self._live(user, address)
         refused = self._refusal(live)
         if refused is not None:
             jid = self._ground.face.jid(address)
             self._ground.face.message_failed(resource, jid, stanza_id, refused.reason, refused.text)
             return
-        self._run(live, resource, self._ground.face.jid(address), stanza_id, RunCommand(text))
+        jid = self._ground.face.jid(address)
+        self._run(live, resource, jid, stanza_id, RunCommand(text), unsupported=unsupported)
 
     def room_command(self, room: Room, resource: str, stanza_id: str, text: str) -> None:
         """A command in the network's own words, meant for a room."""
@@ -211,11 +220,16 @@ class Outbound:
         stanza_id: str,
         command: RunCommand,
         groupchat: bool = False,
+        unsupported: Callable[[], None] | None = None,
     ) -> None:
         face = self._ground.face
 
         def answer(outcome: Outcome) -> None:
-            if isinstance(outcome, Refused):
+            if not isinstance(outcome, Refused):
+                return
+            if unsupported is not None and outcome.reason is Reason.UNSUPPORTED:
+                unsupported()
+            else:
                 face.message_failed(resource, jid, stanza_id, outcome.reason, outcome.text, groupchat)
 
         chat = RoomChat(command.room) if command.room is not None else DirectChat(NETWORK_LANE)

@@ -136,7 +136,11 @@ class Roster:
                 self._ground.face.puppet_presence(live.user, room.jid, True)
 
     def session_offline(self, live: LiveAccount) -> None:
-        """A network is not connected any more."""
+        """A network is not connected any more. A gateway that stands for its one network is still there for
+        those who have it in their rosters."""
+        known = self._known.get((live.user, live.jid))
+        if live.jid == self._ground.domain and known is not None and known.user_subscribed:
+            return
         self._ground.face.puppet_presence(live.user, live.jid, False)
 
     def shutdown(self) -> None:

@@ -41,11 +41,13 @@ class DirectMessages:
         # What no network would hear of is not asked of the client.
         self._asks = _REQUEST if info.contact_features.receipt is Support.NATIVE else ""
         self._asks += _MARKABLE if info.contact_features.marker is Support.NATIVE else ""
+        # XEP-0085 §5.1: a state in a message invites to send states
+        self._state = chat_state(Typing.ACTIVE) if info.contact_features.typing is Support.NATIVE else ""
 
     def message(self, user: str, contact: str, message: DirectMessage) -> Awaitable[str]:
         """Deliver a contact's message to the user, wherever they are."""
         late = message.sent_at if self._now() - message.sent_at > _LATE else 0
-        asks = "" if message.own else self._asks
+        asks = self._state if message.own else self._asks + self._state
         return self._send(message_xml(user, contact, message, asks, late), message.stanza_id, user)
 
     def typing(self, user: str, contact: str, state: Typing) -> None:
@@ -78,8 +80,8 @@ class DirectMessages:
 
 
 def message_xml(user: str, contact: str, message: DirectMessage, asks: str, late: int) -> str:
-    """A contact's message as XML. `asks` are requests for receipts, `late` is when it was sent, if not just
-    now.
+    """A contact's message as XML. `asks` are requests for receipts and the chat state, `late` is when it was
+    sent, if not just now.
 
     The account's own words from elsewhere look like the contact's, since only the user's server could show
     them as sent (XEP-0280): so they say whose they are."""
@@ -90,6 +92,6 @@ def message_xml(user: str, contact: str, message: DirectMessage, asks: str, late
     return (
         f"<message type='chat' from='{jid_attr(contact)}' to='{jid_attr(user)}' id='{id_}'>{said}"
         f"{extras(message.thread, message.replaces)}{reply('', message.reply_to) if message.reply_to else ''}"
-        f"<origin-id xmlns='urn:xmpp:sid:0' id='{id_}'/>{asks}{chat_state(Typing.ACTIVE)}"
+        f"<origin-id xmlns='urn:xmpp:sid:0' id='{id_}'/>{asks}"
         f"{delay(late, contact) if late else ''}</message>"
     )

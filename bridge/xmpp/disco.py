@@ -176,13 +176,19 @@ class Disco:
             return _items(self._shared_rooms(user, entity, occupant), node)
         if node:
             raise StanzaError("cancel", "item-not-found", "There is no such node.")
-        if entity.kind is Kind.NETWORK and self._gateway.info.rooms:
+        if self._lists_rooms(entity):
             return await self._room_items(user, entity, iq)
         if entity.kind is Kind.GATEWAY:
             return _items(await self._networks(user))
         if entity.kind is Kind.ROOM:
             return _items(self._occupants(user, entity))
         return _items([])
+
+    def _lists_rooms(self, entity: Entity) -> bool:
+        """Where there is but one network, the gateway stands for it."""
+        info = self._gateway.info
+        alone = entity.kind is Kind.GATEWAY and not info.many_networks
+        return info.rooms and (alone or entity.kind is Kind.NETWORK)
 
     async def _networks(self, user: str) -> list[Item]:
         accounts = self._gateway.accounts

@@ -131,7 +131,9 @@ def identity_for(kind: Kind, info: BackendInfo, name: str = "") -> tuple[Identit
     if kind is Kind.NETWORK:
         return (Identity(info.category, info.type, name=name),)
     if kind is Kind.ROOM:
-        return (Identity("conference", info.type, name=name),)
+        # the type that the registrar has for rooms, without which there are clients that see no name
+        types = dict.fromkeys((info.type, "text"))
+        return tuple(Identity("conference", one, name=name) for one in types)
     return (Identity("client", info.type if info.type in _CLIENT_TYPES else "pc", name=name),)
 
 

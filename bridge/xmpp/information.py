@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from bridge.api import Capabilities, Chat, NetworkId, SoftwareVersion
+from bridge.api import Capabilities, Chat, NetworkAddress, NetworkId, Reason, SoftwareVersion
 from bridge.core.gateway import Gateway
 from bridge.xmpp.adhoc import AdHoc
 from bridge.xmpp.caps import Caps
@@ -16,10 +16,11 @@ from bridge.xmpp.disco import Disco
 from bridge.xmpp.entities import AddressBook
 from bridge.xmpp.features import Features
 from bridge.xmpp.info_iqs import InfoIqs, RoomPing
+from bridge.xmpp.jids import bare
 from bridge.xmpp.prompt import Prompt
 from bridge.xmpp.registrar import Registrar
 from bridge.xmpp.registration import Registration
-from bridge.xmpp.roomlist import RoomList
+from bridge.xmpp.roomlist import RoomList, connected
 from bridge.xmpp.vcard import VCards
 
 __all__ = ["Information"]
@@ -57,7 +58,7 @@ class Information:
         rooms = RoomList(gateway, clock)
         services = Services(gateway, addresses, registrar, prompt, rooms, software, users, frozenset(admins))
         catalogue = Catalogue(services)
-        self.commands = ChatCommands(catalogue, self._say, clock)
+        self.commands = ChatCommands(catalogue, self._say, clock, forward=self._forward)
         adhoc = AdHoc(catalogue, addresses, clock)
         self._parts: tuple[Part, ...] = (
             Disco(gateway, addresses, features, caps, adhoc, rooms, capabilities, software.name),
@@ -78,3 +79,25 @@ class Information:
 
     def _say(self, to: str, text: str) -> None:
         self._gateway.face.network_text(to, self._gateway.domain, text)
+
+    def _forward(self, resource: str, stanza_id: str, text: str, unknown: str) -> bool:
+        """Where there is but one network, the gateway stands for it: what is no command of ours may be one of
+        the network's, if the user is connected to it or can be."""
+        info, network, user = self._gateway.info, NetworkId(""), bare(resource)
+        if info.many_networks or not (info.on_demand or connected(self._gateway, user, network)):
+            return False
+        if len(text.encode()) > info.contact_features.max_body:
+            said = f"A command may have at most {info.contact_features.max_body} bytes."
+            self._gateway.face.message_failed(
+                resource, self._gateway.domain, stanza_id, Reason.TOO_LONG, said
+            )
+            return True
+        self._gateway.outbound.to_network(
+            user,
+            resource,
+            NetworkAddress(network),
+            stanza_id,
+            text,
+            unsupported=lambda: self._say(resource, unknown),
+        )
+        return True

@@ -60,6 +60,7 @@ class Prompt:
             raise BadAddress("No JID can be made of that address.") from error
 
     def _check(self, iq: InIq) -> None:
-        entity = resolve(self._addresses, iq)
-        if entity.kind is not Kind.GATEWAY or not self._backend.info.contact_prompt:
+        if resolve(self._addresses, iq).kind is not Kind.GATEWAY:
             raise StanzaError("cancel", "feature-not-implemented", "Ask the gateway itself for addresses.")
+        if not self._backend.info.contact_prompt:
+            raise StanzaError("cancel", "feature-not-implemented", "This gateway looks up no addresses.")

@@ -84,8 +84,8 @@ async def test_registering_on_one_line(world: World, alice: XmppClient) -> None:
 
 async def test_a_refused_answer_is_asked_again(world: World, alice: XmppClient) -> None:
     answer = await say(alice, f"register {NET} taken")
-    assert answer.startswith("That name is taken.")
-    assert "Name" in answer
+    assert answer == "That name is taken.\nName (required)?"
+    assert "required" in await say(alice, "-")
     assert "You are registered" in await say(alice, "free")
 
 
@@ -93,10 +93,48 @@ async def test_leaving_a_dialogue(world: World, alice: XmppClient) -> None:
     assert "Network" in await say(alice, "register")
     assert await say(alice, "Cancel") == "Cancelled."
     assert await say(alice, "ping") == "Pong"
+
+
+@pytest.mark.parametrize("typed", ["ping", "/Ping", "ping please"])
+async def test_a_command_leaves_a_dialogue(world: World, alice: XmppClient, typed: str) -> None:
+    await say(alice, f"register {NET}")
+    assert await say(alice, typed) == "“Register” was left unfinished.\nPong"
+    assert "nothing to cancel" in await say(alice, "cancel")
+    assert world.town.checked == []
+
+
+async def test_help_explains_the_dialogue_and_stays_in_it(world: World, alice: XmppClient) -> None:
+    await say(alice, f"register {NET}")
+    helped = await say(alice, "help")
+    assert helped.startswith("Register: Who are you?\n")
+    assert "“cancel” stops" in helped
+    assert "after 5 minutes" in helped
+    assert helped.endswith("Name (required)?")
+    assert await say(alice, '"status"') == "Password?"
+    assert "You are registered" in await say(alice, "done")
+    assert world.town.checked[-1]["nick"] == "status"
+
+
+async def test_a_secret_keeps_its_quotes(world: World, alice: XmppClient) -> None:
+    await say(alice, f"register {NET}")
+    await say(alice, "Ally")
+    await say(alice, '"quoted"')
+    await say(alice, "done")
+    assert world.town.checked[-1]["password"] == '"quoted"'
+
+
+async def test_a_dialogue_ends_after_five_minutes(world: World, alice: XmppClient) -> None:
+    assert DIALOGUE_SECONDS == 300
+    await say(alice, "register")
+    world.clock.now += DIALOGUE_SECONDS - 1
+    assert await say(alice, "cancel") == "Cancelled."
     await say(alice, "register")
     world.clock.now += DIALOGUE_SECONDS + 1
-    assert "expired" in await say(alice, "ping")
     assert await say(alice, "ping") == "Pong"
+    await say(alice, "register")
+    world.clock.now += DIALOGUE_SECONDS + 1
+    assert "expired" in await say(alice, NET)
+    assert "I do not know" in await say(alice, NET)
 
 
 async def test_a_network_that_is_none(world: World, alice: XmppClient) -> None:
@@ -116,13 +154,24 @@ async def test_adding_somebody_and_a_room(world: World, alice: XmppClient) -> No
     invitation = await alice.wait(message(f"#bread%{NET}@{DOMAIN}"))
     invite = invitation.xml.find(".//{http://jabber.org/protocol/muc#user}invite")
     assert invite.get("from") == f"#bread%{NET}@{DOMAIN}"
-    await alice.wait(message(DOMAIN))
+    answer = await alice.wait(message(DOMAIN))
+    assert answer["body"].startswith(f"#bread%{NET}@{DOMAIN} is a room. To join it, accept")
+    assert f"(xmpp:%23bread%25{NET}@{DOMAIN}?join)" in answer["body"]
 
 
 async def test_dialogues_of_two_clients_do_not_mix(world: World, alice: XmppClient, bob: XmppClient) -> None:
     await say(alice, f"register {NET}")
     assert await say(bob, "ping") == "Pong"
-    assert await say(alice, "ping") == "Password?"
+    assert await say(alice, "Ally") == "Password?"
+
+
+async def test_whom_the_gateway_is_not_open_to(world: World, alice: XmppClient, bob: XmppClient) -> None:
+    world.shut_out()
+    alice.say(DOMAIN, "help")
+    refused = await alice.wait(message(DOMAIN, kind="error"))
+    assert refused["error"]["condition"] == "forbidden"
+    assert refused["error"]["text"] == "This gateway is not open to you."
+    assert "disconnect-user" in await say(bob, "help")  # an admin sees to it all the same
 
 
 async def test_a_flood_is_told_to_wait(world: World, alice: XmppClient) -> None:

@@ -60,7 +60,8 @@ async def test_a_network(world: World, alice: XmppClient) -> None:
 
 async def test_a_room_tells_more_once_it_is_joined(world: World, alice: XmppClient) -> None:
     found = await info(alice, ROOM)
-    assert identities(found) == [("conference", "irc", f"#bread on {NET}")]
+    name = f"#bread on {NET}"
+    assert identities(found) == [("conference", "irc", name), ("conference", "text", name)]
     wanted = {"muc_nonanonymous", "urn:xmpp:sid:0", "urn:xmpp:mam:2", "urn:xmpp:occupant-id:0"}
     assert wanted <= features(found)
     assert "muc#roominfo_occupants" not in fields(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.xmpp.commands.model import EVERYWHERE, Command, Context, Done, Step
+from bridge.xmpp.commands.model import EVERYWHERE, Command, Context, Done, Step, has_networks
 
 __all__ = ["ABOUT"]
 
@@ -10,13 +10,18 @@ __all__ = ["ABOUT"]
 async def _help(context: Context) -> Step:
     info = context.services.gateway.info
     lines = [f"{info.title}: {info.description}" if info.description else info.title]
-    lines += [
-        f"{command.node}{' ' + command.usage if command.usage else ''}: {command.help}"
-        for command in context.commands
-    ]
+    lines += [f"{_call(context, command)}: {command.help}" for command in context.commands]
     if context.chat:
         lines.append("cancel: leave a dialogue")
     return Done("\n".join(lines))
+
+
+def _call(context: Context, command: Command) -> str:
+    """A command with its arguments. Where there is but one network, nobody says which."""
+    usage = command.usage
+    if context.network is not None or not has_networks(context.services):
+        usage = " ".join(word for word in usage.split(" ") if word.strip("[]") != "NETWORK")
+    return f"{command.node} {usage}".rstrip()
 
 
 async def _ping(context: Context) -> Step:

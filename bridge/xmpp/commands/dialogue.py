@@ -12,7 +12,12 @@ SECRET_NOTE = (
     "(Your secret was taken, but it now stands in this chat's history. "
     "The registration form or the command dialogue of your client keeps it out.)"
 )
-HINT = "(“-” leaves it as it is, “done” all that is left, “cancel” stops.)"
+HINT = "(“-” leaves it as it is, “done” all that is left, “cancel” stops, “help” explains.)"
+EXPLANATION = """\
+Answer the question below, one message for each answer.
+“-” leaves that one as it is, “done” all that is left to ask.
+“cancel” stops: nothing is changed. Any command, such as “status”, stops it as well, and is done instead.
+An answer that begins like a command goes in quotes: "status". Without an answer this ends after 5 minutes."""
 
 
 class Dialogue:
@@ -23,6 +28,11 @@ class Dialogue:
         self._values: dict[str, str] = {}
         self._open: list[Field] = list(ask.form.fields)
         self._secret_typed = False
+
+    @property
+    def title(self) -> str:
+        """What it is about, in short."""
+        return self._ask.form.title
 
     @property
     def complete(self) -> bool:
@@ -75,14 +85,18 @@ class Dialogue:
                 return f"“{field.label}” is required."
             self._open.pop(0)
             return ""
-        return self._put(field, "" if text == '""' else text)
+        quoted = len(text) > 1 and text[0] == text[-1] == '"'
+        if quoted and (field.kind is not FieldKind.SECRET or len(text) == 2):
+            text = text[1:-1]
+        return self._put(field, text)
 
     def again(self, name: str) -> None:
-        """The command did not take the answers: ask for one field again, or for all."""
+        """The command did not take the answers: ask for one field again, or for all. The answer that was
+        refused is forgotten; of several, any may be the right one."""
         fields = [field for field in self._ask.form.fields if field.name == name]
         self._open = fields or list(self._ask.form.fields)
         for field in self._open:
-            if field.kind is FieldKind.SECRET:
+            if field.kind is FieldKind.SECRET or len(self._open) == 1:
                 self._values.pop(field.name, None)
 
     async def submit(self) -> Step:
@@ -107,6 +121,11 @@ class Dialogue:
                 "(Better use your client's registration form for this: what is typed here stays here.)"
             )
         return "\n".join(parts)
+
+    def explanation(self) -> str:
+        """How to go on with it, and how to get out."""
+        form = self._ask.form
+        return f"{form.title}: {form.instructions or form.title}\n{EXPLANATION}"
 
     def question(self) -> str:
         """The next question, "" if there is none."""

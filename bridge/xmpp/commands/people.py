@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from bridge.api import (
     BackendError,
@@ -44,11 +45,18 @@ async def _add(context: Context) -> Step:
         face = context.services.gateway.face
         if isinstance(address, RoomAddress):
             face.invitation(context.user, jid, "", "You asked for it.", [context.resource])
-            return Done(f"{jid} is a room: join it. You were sent an invitation.")
+            return Done(_how_to_join(jid))
         face.subscription(context.user, jid, "subscribe")
         return Done(f"{jid} was added: accept the request, and write to that address.")
 
     return Ask(Form("Add a contact", info.description, (field,)), typed)
+
+
+def _how_to_join(jid: str) -> str:
+    return (
+        f"{jid} is a room. To join it, accept the invitation that you were just sent, or enter that address "
+        f"where your client joins group chats (xmpp:{quote(jid, safe='@')}?join)."
+    )
 
 
 async def _rooms(context: Context) -> Step:
@@ -105,7 +113,8 @@ def people(contacts: bool, rooms: bool) -> tuple[Command, ...]:
     """The commands of a gateway that has a question for new contacts, and has rooms."""
     found: list[Command] = []
     if contacts:
-        found.append(Command("add", "Add a contact", "get the JID of somebody", _add, usage="ADDRESS"))
+        whom = "a person or a room" if rooms else "a person"
+        found.append(Command("add", "Add a contact", f"get the JID of {whom}", _add, usage="ADDRESS"))
     if rooms:
         found.append(Command("rooms", "Your rooms", "the rooms that you are in", _rooms, where=EVERYWHERE))
         found.append(
