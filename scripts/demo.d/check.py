@@ -36,6 +36,7 @@ async def check(url: str, irc_port: int, channel: str, screenshot: Path | None =
 
 async def _exchange(page: ConversePage, witness: IrcClient, channel: str) -> None:
     await page.wait_room()
+    await page.wait_title(f"{channel} on demo")
     for nick in ("alice", NICK, WITNESS):
         await page.wait_occupant(nick)
     await page.wait_message("Welcome to the garden, alice!")

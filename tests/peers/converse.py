@@ -170,6 +170,11 @@ class ConversePage:
         """Wait until a room is joined: it takes text."""
         await self._wait("a joined room", "converse-muc textarea.chat-textarea:visible", seconds)
 
+    async def wait_title(self, text: str, seconds: float = PROMPT_SECONDS) -> None:
+        """Wait until the open room is called that."""
+        selector = f"converse-muc-heading .chatbox-title:has-text({json.dumps(text)})"
+        await self._wait(f"the title {text!r}", selector, seconds)
+
     async def wait_occupant(self, nick: str, seconds: float = PROMPT_SECONDS) -> None:
         """Wait until the room's list of occupants shows a nick."""
         selector = f"converse-muc-sidebar .occupant-nick:has-text({json.dumps(nick)})"
