@@ -85,7 +85,8 @@ class RoomPresences:
         else:
             codes = (SELF, *DEPARTURE_CODES[how])
         if remaining:
-            text = f"xmpp-bridge note: {remaining} resources are still in this channel."
+            count = "1 resource is" if remaining == 1 else f"{remaining} resources are"
+            text = f"xmpp-bridge note: {count} still in this channel."
         for resource in resources:
             item = self._item(room, me, resource, actor=_hand(how, actor), reason=_why(how, text))
             if not (how is Departure.LEFT and room.kept):

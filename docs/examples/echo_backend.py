@@ -48,7 +48,9 @@ class EchoSession:
 
 
 class EchoBackend:
-    info = api.BackendInfo("echo", "xmpp", "Echo", "Says everything back", rooms=True, on_demand=True)
+    info = api.BackendInfo(
+        "echo", "xmpp", "Echo", "Echoes", rooms=True, on_demand=True, contact_prompt=f"{ECHO} or {ROOM}?"
+    )
 
     def parse_address(self, local: str) -> api.Address:
         if local not in KNOWN:

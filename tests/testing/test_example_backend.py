@@ -64,7 +64,16 @@ async def test_the_echo_answers() -> None:
 
 def test_the_example_is_as_short_as_the_page_says() -> None:
     code = [line for line in EXAMPLE.read_text().splitlines() if line.strip()]
-    assert len(code) <= 65
+    assert len(code) <= 60
+    page = (EXAMPLE.parents[1] / "write-a-backend.md").read_text()
+    assert "Sixty lines of code" in page
+
+
+def test_the_example_has_an_answer_to_its_own_question() -> None:
+    backend = echo.create(echo.Options())
+    for typed in (" Echo ", "#hall"):
+        assert typed.strip().lower() in backend.info.contact_prompt
+        assert backend.contact_from_prompt(typed) in echo.KNOWN.values()
 
 
 # -- the suite bites

@@ -134,7 +134,7 @@ async def test_one_of_two_resources_leaves(stage: Stage) -> None:
     stage.send(f"<presence from='{PHONE}' to='{ROOM}/Alice' type='unavailable'/>")
     gone = await stage.next("presence")
     assert codes(gone) == ["110"]
-    assert gone.findtext(IN + "status") == "xmpp-bridge note: 1 resources are still in this channel."
+    assert gone.findtext(IN + "status") == "xmpp-bridge note: 1 resource is still in this channel."
     await stage.settled()
     assert stage.wire.sent == []
     assert not any(isinstance(one, LeaveRoom) for one in stage.village.commands)
