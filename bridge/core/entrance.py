@@ -104,6 +104,7 @@ class Entrance:
         room.remembered.pop(resource, None)
         room.away.pop(resource, None)
         room.resources[resource] = None
+        self._registry.follow(room)
         newest = history[-1].archive_id if history else 0
         history.extend(message for message in since if message.archive_id > newest)
         self._ground.face.room_entered(room, resource, history)
@@ -129,6 +130,7 @@ class Entrance:
             self._ground.face.room_refused(room, resource, reason, text)
         if room.state is RoomState.JOINING:
             room.state = RoomState.OUT
+        self._registry.follow(room)
         if not room.wanted:
             self._registry.remove(room)
 
@@ -157,8 +159,13 @@ class Entrance:
         """Tell those who wait to be let in, or back in, that they will not be."""
         outside = {**room.waiting, **room.remembered}
         room.waiting, room.remembered, room.away, room.lost_at = {}, {}, {}, None
+        self._registry.follow(room)
         for resource in outside:
             self._ground.face.room_refused(room, resource, reason, text)
+
+    def follow(self, room: Room) -> None:
+        """Who is in a room, or by which name, has changed: store it."""
+        self._registry.follow(room)
 
     def leave_network(self, room: Room, text: str) -> None:
         """The account leaves a room that nobody wants, and the network with its last one."""
@@ -199,6 +206,7 @@ class Entrance:
     def drop_if_unwanted(self, room: Room, may_return: bool = False) -> None:
         """Forget a room that the account is not in and nobody wants, and the session with the last: after
         a time where the network decided that, and the user may try again (with the right key, say)."""
+        self._registry.follow(room)
         if room.wanted or room.joined:
             return
         live = self._registry.live(room)

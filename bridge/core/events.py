@@ -143,6 +143,7 @@ class Events:
             reason = error.reason
         text = str(error)
         live.text = text
+        self._rooms.not_back(live, text)
         if was_online:
             self._tell(live, f"ERROR: {text}")
             self._rooms.session_lost(live, text)
@@ -209,6 +210,8 @@ class Events:
 
     def _name_changed(self, live: LiveAccount, event: NameChanged) -> None:
         live.name = live.nick = event.name
+        for room in live.rooms.values():
+            self._entrance.follow(room)
 
     # -- direct chats
 

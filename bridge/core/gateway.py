@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from itertools import count
 
 from bridge.api import Backend, Capabilities, Chat, NetworkId, Refused, RoomAddress, RoomChat, RoomId
@@ -15,7 +16,7 @@ from bridge.core.entrance import Entrance
 from bridge.core.events import Events
 from bridge.core.ground import CoreSettings, Ground
 from bridge.core.inbox import Inbox
-from bridge.core.keeping import RoomKeeper
+from bridge.core.keeping import Residents, RoomKeeper
 from bridge.core.outbound import Outbound
 from bridge.core.outbox import Outbox
 from bridge.core.pool import SessionPool
@@ -28,6 +29,7 @@ from bridge.core.roster import Roster
 from bridge.core.tasks import Tasks
 from bridge.core.values import SessionState
 from bridge.store.engine import Store
+from bridge.store.room_resources import RoomResource
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,9 @@ class Gateway:
         self._admission = admission = Admission(ground, pool)
         self.accounts = Accounts(ground, pool, admission)
         self._archive = archive = RoomArchive(ground)
-        registry = RoomRegistry(ground, pool)
+        self._residents = residents = Residents(ground)
+        self._returning: Sequence[RoomResource] = ()
+        registry = RoomRegistry(ground, pool, residents)
         self._entrance = entrance = Entrance(ground, pool, registry, archive, tasks)
         self._keeper = keeper = RoomKeeper(ground, tasks)
         self._absence = absence = Absence(ground, registry, entrance, tasks)
@@ -104,6 +108,7 @@ class Gateway:
         for kept in await self._keeper.list():
             address = RoomAddress(NetworkId(kept.network), RoomId(kept.room))
             self.rooms.restore(kept.user, address, kept.nick, kept.password)
+        self._returning = await self._residents.load()
         await self._outbox.resume()
         self._tasks.start(self._keep_house(), "housekeeping")
 
@@ -124,6 +129,14 @@ class Gateway:
         for room in self._registry.all():
             for resource in tuple(room.resources):
                 self._entrance.show_again(room, resource)
+        self._bring_back()
+
+    def _bring_back(self) -> None:
+        """Whoever was in a room before this start is again, now that they can be told how it goes."""
+        returning, self._returning = self._returning, ()
+        for row in returning:
+            address = RoomAddress(NetworkId(row.network), RoomId(row.room))
+            self.rooms.bring_back(row.user, address, row.nick, row.resource)
 
     def link_down(self, reason: str) -> None:
         """The XMPP server is gone. Sessions to foreign networks stay up."""
@@ -139,6 +152,7 @@ class Gateway:
                 self._pool.release_idle()
                 self.outbound.forget_idle()
                 if minutes % PRUNE_MINUTES == 0:
+                    await self._residents.mark_alive()
                     await self._prune()
             except Exception:
                 log.exception("housekeeping failed", extra={"gateway": self.domain})

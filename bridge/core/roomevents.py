@@ -183,6 +183,13 @@ class RoomEvents:
             self._entrance.drop_if_unwanted(room)
         self._pool.refresh_watched(live)
 
+    def not_back(self, live: LiveAccount, text: str) -> None:
+        """Who was in a room before this start is not back at once: told, as if it had broken now."""
+        for room in live.rooms.values():
+            if room.remembered and room.lost_at is None and not room.joined:
+                self._ground.face.room_left(room, tuple(room.remembered), Departure.DISCONNECTED, "", text)
+                room.state, room.lost_at = RoomState.LOST, self._ground.clock()
+
     def forget_lost(self, live: LiveAccount) -> None:
         """Resources that could not be brought back for long are not brought back any more."""
         before = self._ground.clock() - LOST_SECONDS

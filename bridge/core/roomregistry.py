@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bridge.api import RoomAddress
 from bridge.core.ground import Ground
+from bridge.core.keeping import Residents
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
 from bridge.core.room import Room
@@ -14,9 +15,10 @@ from bridge.core.room import Room
 class RoomRegistry:
     """All rooms of one gateway's users. A room exists while somebody wants it."""
 
-    def __init__(self, ground: Ground, pool: SessionPool) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool, residents: Residents) -> None:
         self._ground = ground
         self._pool = pool
+        self._residents = residents
         self._by_jid: dict[tuple[str, str], Room] = {}
         self._of_user: dict[str, dict[str, Room]] = {}
 
@@ -51,10 +53,20 @@ class RoomRegistry:
             self._of_user.setdefault(live.user, {})[jid] = room
         return room
 
+    def follow(self, room: Room) -> None:
+        """Somebody has come into a room or gone out of it: store who is in it."""
+        if self.has(room):
+            self._residents.follow(room, self.live(room).nick or room.nick)
+
+    def adopt(self, room: Room, resource: str, nick: str) -> None:
+        """A resource is stored as being in a room since before this start."""
+        self._residents.adopt(room, resource, nick)
+
     def remove(self, room: Room) -> None:
         """Forget a room."""
         if not self.has(room):
             return
+        self.follow(room)
         live = self.live(room)
         if live.rooms.get(room.address.room) is room:
             del live.rooms[room.address.room]

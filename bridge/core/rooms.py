@@ -89,6 +89,7 @@ class Rooms:
         room.nick, room.password = nick, password or room.password
         if not live.nick or live.state is SessionState.IDLE:
             live.nick = nick
+        self._registry.follow(room)
         self._pool.ensure(live)
         if live.session is not None and room.state is not RoomState.JOINING:
             self._entrance.enter(room)
@@ -131,6 +132,24 @@ class Rooms:
         room.kept, room.nick, room.password = True, nick, password
         self._entrance.revive(live, room)
 
+    def bring_back(self, user: str, address: RoomAddress, nick: str, resource: str) -> None:
+        """A resource that was in a room before this start: answered as a join is. One that is not there any
+        more is found out by the error that comes back."""
+        live = self._pool.live(user, address.network)
+        room = self._registry.open(live, address)
+        room.nick, room.me = room.nick or nick, room.me or OccupantId(nick)
+        self._registry.adopt(room, resource, nick)
+        refused = self._refusal(live)
+        if refused is not None:
+            self._ground.face.room_refused(room, resource, refused.reason, refused.text)
+            self._entrance.drop_if_unwanted(room)
+            return
+        room.remembered[resource] = None
+        if room.joined:
+            self._entrance.admit(room, resource)
+        else:
+            self._entrance.revive(live, room)
+
     # -- leaving
 
     def leave(self, room: Room, resource: str, text: str) -> None:
@@ -158,6 +177,7 @@ class Rooms:
         room.waiting.pop(resource, None)
         room.remembered.pop(resource, None)
         room.away.pop(resource, None)
+        self._registry.follow(room)
         return known
 
     # -- in the room

@@ -17,7 +17,7 @@ _KEYS = ("gateway", "user", "network", "room", "resource")
 
 
 class RoomResource(NamedTuple):
-    """A client (full JID) in a room. `nick` is the name to enter with, `joined_at` microseconds since 1970."""
+    """A client (full JID) in a room. `nick` is the name to enter with, `joined_at` microseconds."""
 
     gateway: str
     user: str
