@@ -34,7 +34,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     `fixed_server`: serve one network only, with addresses like `#channel@gateway`. `networks`: settings for
     single networks, by name. `only_configured`: refuse networks that are not in `networks`. `tls_ports` and
-    `plain_ports`: where to try servers without a port of their own, in this order (plain ones only without TLS
+    `plain_ports`: where to try servers without a port of their own, in order (plain ones if TLS is not
     required). `throttle_burst` lines go out at once, then `throttle_per_second` (a negative burst: no limit).
     `encoding`: how to read what is not UTF-8. `quit_message`: said when the user leaves without a word of
     their own. `realname`: for users who gave none (empty: their nick). Times are in seconds.

@@ -32,8 +32,7 @@ class LiveAccount:
     and whether they were last shown online, `reported` what the network itself says of contacts. `leaving`:
     rooms that the network was asked to leave and has not yet; `closing`: the session is being closed;
     `parting`: it will be, with these words, when the lanes are empty; `quit`: the user ended it in the
-    network's own way, and has not come back; `grace`: when it is closed if
-    nobody needs it by then.
+    network's own way, and has not come back; `grace`: when it is closed if nobody needs it by then.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
