@@ -130,8 +130,8 @@ class Session(Protocol):
         """Connect, emit `Connected`, then work until the link ends.
 
         Called once. Return when `close` asked for it, or the user ended it in the network's own way (no other
-        is opened then until the user wants one). Raise `AuthFailed` to wait for the user, `ConnectionLost`/`ProtocolError` to be opened again after a
-        back-off. May be cancelled at any await.
+        is opened then until the user wants one). Raise `AuthFailed` to wait for the user,
+        `ConnectionLost`/`ProtocolError` to be opened again after a back-off. May be cancelled at any await.
         """
 
     async def execute(self, command: Command) -> Outcome:
