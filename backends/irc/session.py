@@ -42,8 +42,12 @@ from bridge.api import (
     Support,
 )
 
-CONTACT_CAPABILITIES = Capabilities(formatting=Support.NATIVE, max_text=400, max_body=16 * 1024)
-ROOM_CAPABILITIES = msgspec.structs.replace(CONTACT_CAPABILITIES, subject=Support.NATIVE)
+CONTACT_CAPABILITIES = Capabilities(
+    reaction=Support.REFUSE, formatting=Support.NATIVE, max_text=400, max_body=16 * 1024
+)
+ROOM_CAPABILITIES = msgspec.structs.replace(
+    CONTACT_CAPABILITIES, reaction=Support.TEXT, subject=Support.NATIVE
+)
 
 _GREETING = 1.0
 """Seconds after the welcome in which the rest of the greeting (limits, message of the day) is waited for."""

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 
 from bridge.api import BackendError
+from bridge.core.pacing import TokenBucket
 from bridge.xmpp.commands.catalogue import Catalogue
 from bridge.xmpp.commands.dialogue import Dialogue
 from bridge.xmpp.commands.model import Access, Ask, Command, CommandFailed, Context, Done, Step
@@ -41,16 +42,6 @@ Forward = Callable[[str, str, str, str], bool]
 network takes no such lines. False: there is nothing to hand it to."""
 
 
-class _Bucket:
-    """How many messages a user may send now."""
-
-    __slots__ = ("at", "tokens")
-
-    def __init__(self, tokens: float, at: float) -> None:
-        self.tokens = tokens
-        self.at = at
-
-
 class ChatCommands:
     """Answers chat messages to one gateway's JID. `say` sends a text from it to a full JID, `clock` is in
     seconds, `forward` takes what is no command; a user may send `burst` messages at once and `rate` a
@@ -72,7 +63,7 @@ class ChatCommands:
         self._forward = forward
         self._burst = burst
         self._rate = rate
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         self._dialogues: dict[str, tuple[Dialogue, float]] = {}
         self._waiting: dict[str, deque[tuple[str, str, str]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,12 +137,9 @@ class ChatCommands:
         if bucket is None:
             if len(self._buckets) >= DIALOGUES:
                 self._buckets.clear()
-            bucket = self._buckets[user] = _Bucket(self._burst, now)
-        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
-        bucket.at = now
-        if bucket.tokens < 1:
+            bucket = self._buckets[user] = TokenBucket(self._burst, self._rate, now)
+        if bucket.take(now) > 0:
             raise StanzaError("wait", "policy-violation", "That is too fast: wait a moment.")
-        bucket.tokens -= 1
 
     async def _work(self, user: str) -> None:
         waiting = self._waiting[user]

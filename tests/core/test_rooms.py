@@ -32,6 +32,7 @@ from bridge.api import (
     RoomId,
     RoomNotice,
     RoomRefused,
+    SendMessage,
     Sent,
     SetSubject,
     SubjectChanged,
@@ -308,9 +309,10 @@ async def test_what_is_under_way_when_the_grace_ends_is_done_first(world: World)
 
     await world.start(grace_seconds=0.01)
     await world.joined()
-    world.network.session.let_out("#room", Departure.KICKED, "bob", "out!")
     world.network.answer = slowly
     world.write("still talking")
+    await world.network.asked(SendMessage)
+    world.network.session.let_out("#room", Departure.KICKED, "bob", "out!")
     await until(lambda: world.live().parting is not None)
     assert world.live().state is SessionState.ONLINE
     gate.set()
