@@ -81,9 +81,9 @@ class Events:
             MessageCorrected: self._corrected,
             MessageRetracted: self._unmapped,
             ReactionsChanged: self._unmapped,
-            Delivered: self._unmapped,
-            Displayed: self._unmapped,
-            DeliveryFailed: self._unmapped,
+            Delivered: self._reported,
+            Displayed: self._reported,
+            DeliveryFailed: self._reported,
         }
 
     def take(self, live: LiveAccount, event: Event, cursor: Cursor) -> Awaitable[None]:
@@ -251,8 +251,24 @@ class Events:
         new = self._ground.face.jid(ContactAddress(live.network, event.new))
         self._ground.face.network_text(live.user, old, f"is now known as {new}")
 
+    def _reported(self, live: LiveAccount, event: Delivered | Displayed | DeliveryFailed) -> None:
+        """What became of a direct message of the user's."""
+        sent = self._ground.sent_ids.find(live.id, event.target)
+        if sent is None or not isinstance(event.chat, DirectChat):
+            self._unmapped(live, event)
+            return
+        resource, stanza_id = sent
+        face = self._ground.face
+        contact = face.jid(ContactAddress(live.network, event.chat.contact))
+        if isinstance(event, Delivered):
+            face.direct_receipt(live.user, contact, stanza_id)
+        elif isinstance(event, Displayed):
+            face.direct_displayed(live.user, contact, stanza_id)
+        else:
+            face.message_failed(resource, contact, stanza_id, Reason.OFFLINE, event.text)
+
     def _unmapped(self, live: LiveAccount, event: Event) -> None:
-        """No network of today emits these; the one that brings them brings the map of message ids too."""
+        """It refers to a message whose stanza is not known. No network of today emits these."""
         log.warning(
             "event without a map of message ids: %s", type(event).__name__, extra={"account": live.id}
         )

@@ -110,7 +110,10 @@ class Outbox:
     def conclude(self, row: int, item: OutboxItem, outcome: Sent | Refused | Unknown) -> None:
         """Settle the row, and tell the sender what failed: both or none, so that nobody is left untold."""
         if isinstance(outcome, Sent):
-            self._rows.settle(row, "sent", [part.id for part in outcome.parts if part.id])
+            ids = [part.id for part in outcome.parts if part.id]
+            self._rows.settle(row, "sent", ids)
+            account = self._ground.account_id(item.user, item.address.network)
+            self._ground.sent_ids.remember(account, ids, item.resource, item.stanza_id)
         elif not self._ground.link_is_up:
             self._untold.append((row, item, outcome))
         elif isinstance(outcome, Refused):

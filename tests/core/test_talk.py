@@ -7,11 +7,15 @@ import asyncio
 import pytest
 
 from bridge.api import (
+    AccountId,
     Capabilities,
     ContactId,
     Content,
     CorrectMessage,
+    Delivered,
+    DeliveryFailed,
     DirectChat,
+    Displayed,
     JoinRoom,
     Later,
     MarkDisplayed,
@@ -36,6 +40,7 @@ from bridge.api import (
     Unknown,
 )
 from bridge.core.room import Room
+from bridge.core.sentids import SentIds
 from bridge.core.values import ArchiveQuery, Outgoing, RoomMessage
 from tests.core.conftest import ALICE, BOB, BOB_JID, LAPTOP, NET, PHONE, ROOM, ROOM_JID, World
 from tests.core.face import until
@@ -301,3 +306,35 @@ async def test_own_words_from_elsewhere(world: World) -> None:
     (message,) = await reflections(world)
     assert message.sender == "al"
     assert message.stanza_id
+
+
+async def test_reports_of_direct_messages_reach_their_sender(world: World) -> None:
+    async def numbered(session: ScriptedSession, command: object) -> Outcome:
+        assert isinstance(command, SendMessage)
+        return Sent((SentPart(MessageId("n-1"), command.content),))
+
+    await world.start()
+    world.network.answer = numbered
+    world.write("hello", "s7")
+    chat = DirectChat(BOB.contact)
+    await until(lambda: world.gateway._ground.sent_ids.find(world.live().id, MessageId("n-1")))
+    session = world.network.session
+    session.emit(Delivered(chat, MessageId("n-1")))
+    assert world.face.of("direct_receipt")[-1].args == (ALICE, BOB_JID, "s7")
+    session.emit(Displayed(chat, MessageId("n-1")))
+    assert world.face.of("direct_displayed")[-1].args == (ALICE, BOB_JID, "s7")
+    session.emit(DeliveryFailed(chat, MessageId("n-1"), "The mailbox is full."))
+    failed = world.face.of("message_failed")[-1].args
+    assert failed[:3] == (PHONE, BOB_JID, "s7")
+    assert failed[4] == "The mailbox is full."
+    session.emit(Delivered(chat, MessageId("n-2")))
+    assert len(world.face.of("direct_receipt")) == 1
+
+
+def test_only_the_newest_ids_are_kept() -> None:
+    sent, account = SentIds(kept=2), AccountId("a")
+    for number in ("1", "2", "3"):
+        sent.remember(account, [MessageId(number)], PHONE, f"s{number}")
+    assert sent.find(account, MessageId("1")) is None
+    assert sent.find(account, MessageId("3")) == (PHONE, "s3")
+    assert sent.find(AccountId("b"), MessageId("3")) is None

@@ -1,0 +1,30 @@
+"""Which stanza a network's own message id stands for: what later reports of delivery or failure refer to.
+
+Kept in memory for the newest messages: a report that comes after a restart, or after many others, finds none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridge.api import AccountId, MessageId
+
+KEPT = 20_000
+
+
+class SentIds:
+    """The newest direct messages that a network gave ids: (account, id) -> (sender's full JID, stanza id)."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._found: dict[tuple[AccountId, MessageId], tuple[str, str]] = {}
+
+    def remember(self, account: AccountId, ids: Iterable[MessageId], resource: str, stanza_id: str) -> None:
+        """A message went out under these ids (one for each part)."""
+        for message_id in ids:
+            self._found[account, message_id] = (resource, stanza_id)
+        while len(self._found) > self._kept:
+            del self._found[next(iter(self._found))]
+
+    def find(self, account: AccountId, message_id: MessageId) -> tuple[str, str] | None:
+        """Who sent it, and with which stanza id; None: not known (any more)."""
+        return self._found.get((account, message_id))
