@@ -1,6 +1,7 @@
 """Which stanza a network's own message id stands for: what later reports of delivery or failure refer to.
 
-Kept in memory for the newest messages: a report that comes after a restart, or after many others, finds none."""
+Kept in memory for the newest messages: a report that comes after a restart, or after many others, finds
+none."""
 
 from __future__ import annotations
 
