@@ -12,6 +12,7 @@ from bridge.app.config_expect import secrets_in
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Name = Annotated[str, Meta(min_length=1)]
 Amount = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=1)]
 UserPattern = Annotated[
     str,
     Meta(
@@ -38,6 +39,8 @@ class XmppSettings(msgspec.Struct, frozen=True):
     """`[xmpp]`: the XMPP server's component port (XEP-0114). `ca_file`: who signs for `tls`.
 
     `domain` is what the server itself serves (we ping it); empty: a gateway's domain without its first label.
+    A server that sends nothing for `ping_after` seconds is pinged; one that has not answered `ping_timeout`
+    seconds later counts as gone.
     """
 
     host: Name = "127.0.0.1"
@@ -45,6 +48,8 @@ class XmppSettings(msgspec.Struct, frozen=True):
     tls: bool = False
     ca_file: str = ""
     domain: str = ""
+    ping_after: Seconds = 60.0
+    ping_timeout: Seconds = 60.0
 
 
 class LogSettings(msgspec.Struct, frozen=True):

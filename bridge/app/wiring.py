@@ -31,6 +31,8 @@ def link_config(gateway: GatewayConfig, handshake_seconds: float = 15) -> LinkCo
         tls=gateway.xmpp.tls,
         ca_file=gateway.xmpp.ca_file or None,
         handshake_seconds=handshake_seconds,
+        silence_seconds=gateway.xmpp.ping_after,
+        ping_seconds=gateway.xmpp.ping_timeout,
     )
 
 

@@ -66,13 +66,16 @@ def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
 
 
 def test_a_gateway_has_its_own_server_or_the_common_one(tmp_path: Path) -> None:
-    text = f'[xmpp]\nhost = "xmpp"\nport = 1\ntls = true\nca_file = "ca"\n{HEAD}host = "other"\n'
+    patience = "ping_after = 5\nping_timeout = 7.5\n"
+    text = f'[xmpp]\nhost = "xmpp"\nport = 1\ntls = true\nca_file = "ca"\n{patience}{HEAD}host = "other"\n'
     text += HEAD.replace("irc.", "sms.")
     irc, sms = good(tmp_path, text).gateways
-    assert irc.xmpp == XmppSettings(host="other", port=1, tls=True, ca_file=str(tmp_path / "ca"))
+    ca_file = str(tmp_path / "ca")
+    assert irc.xmpp == XmppSettings("other", 1, True, ca_file, ping_after=5, ping_timeout=7.5)
     assert sms.xmpp.host == "xmpp"
     link = link_config(irc)
     assert (link.host, link.port, link.tls, link.server) == ("other", 1, True, "example.com")
+    assert (link.silence_seconds, link.ping_seconds) == (5, 7.5)
     assert link.secret == "hunter2hunter2"
 
 
