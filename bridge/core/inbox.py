@@ -173,7 +173,7 @@ class Inbox:
             self._held.add(row)
             return
         outcome = fence.result()
-        if outcome == "fenced":
+        if outcome in ("fenced", "weak"):
             self._end(row)
             self._rows.settle([row])
         elif outcome.startswith("bounced"):

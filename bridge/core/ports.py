@@ -74,8 +74,9 @@ class Face(Protocol):
     # -- direct chats and the network itself
 
     def direct_message(self, user: str, contact: str, message: DirectMessage) -> Awaitable[str]:
-        """Deliver a contact's message. The awaitable is the fence (docs/fence.md): `fenced`, `lost` (send it
-        again with the same id) or `bounced: CONDITION TEXT`."""
+        """Deliver a contact's message. The awaitable is the fence (docs/fence.md): `fenced`, `weak` (nothing
+        speaks against it, and no better proof will come), `lost` (send it again with the same id) or
+        `bounced: CONDITION TEXT`."""
 
     def direct_typing(self, user: str, contact: str, state: Typing) -> None:
         """A contact is writing (XEP-0085)."""

@@ -22,6 +22,7 @@ from bridge.xmpp.muc_talk import RoomTalk
 from bridge.xmpp.presences import Presences
 from bridge.xmpp.received import InMessage, InPresence
 from bridge.xmpp.reconnect import LinkProblem
+from bridge.xmpp.server import Server
 
 __all__ = ["Component", "IqPart", "Link"]
 
@@ -46,8 +47,8 @@ class Component:
     """One gateway domain on one link. Make it before `gateway.start()` and before the link runs.
 
     `caps` gives the whole `<c/>` for a kind of puppet (`Caps.element`); `commands` takes messages to the
-    gateway itself. What else answers iq requests is added by `answer`; pings to rooms and to those in them
-    are `pings`, which is for whoever answers XEP-0199."""
+    gateway itself; `software` is what the server is ("auto": it is asked). What else answers iq requests is
+    added by `answer`; pings to rooms and to those in them are `pings`, for whoever answers XEP-0199."""
 
     def __init__(
         self,
@@ -58,9 +59,11 @@ class Component:
         addresses: Addresses,
         caps: Callable[[str], str],
         commands: Callable[[InMessage], None],
+        software: str = "auto",
     ) -> None:
         self._gateway = gateway
         self._link = link
+        self._fence = fence
         self._tasks = Tasks()
         new_id = StanzaIds()
         self.addresses = addresses
@@ -76,7 +79,8 @@ class Component:
         )
         gateway.face = self.face
         self._listen(commands, new_id)
-        link.on_up = gateway.link_up
+        self._server = Server(link, fence, gateway.domain, software)
+        link.on_up = self._up
         link.on_down = self._down
         if gateway.info.rooms:
             self.answer(
@@ -94,7 +98,7 @@ class Component:
             gateway,
             addresses,
             link.write,
-            bounced=self.face.bounced,
+            bounced=self._fence.bounced,
             commands=commands,
             talk=talk,
             invites=invites,
@@ -111,5 +115,10 @@ class Component:
         """End what is under way here. The gateway and the link are stopped by whoever started them."""
         await self._tasks.stop()
 
+    def _up(self) -> None:
+        self._tasks.start(self._server.learn(), "the server's name")
+        self._gateway.link_up()
+
     def _down(self, problem: LinkProblem) -> None:
+        self._fence.lost()
         self._gateway.link_down(problem.text)

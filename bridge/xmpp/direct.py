@@ -23,7 +23,7 @@ _LATE = 10_000_000  # microseconds after which a message says when it was sent
 class DirectMessages:
     """The chats of all users of one gateway.
 
-    `send` writes a message to be fenced (its text, its id, for whom) and gives the outcome; `write`
+    `send` writes a message to be fenced (its id, its text, for whom) and gives the outcome; `write`
     takes finished text that nobody waits for; `now` is the time in microseconds."""
 
     def __init__(
@@ -48,7 +48,7 @@ class DirectMessages:
         """Deliver a contact's message to the user, wherever they are."""
         late = message.sent_at if self._now() - message.sent_at > _LATE else 0
         asks = self._state if message.own else self._asks + self._state
-        return self._send(message_xml(user, contact, message, asks, late), message.stanza_id, user)
+        return self._send(message.stanza_id, message_xml(user, contact, message, asks, late), user)
 
     def typing(self, user: str, contact: str, state: Typing) -> None:
         """A contact is writing (XEP-0085)."""

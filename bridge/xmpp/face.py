@@ -14,11 +14,10 @@ from bridge.xmpp.addresses import Addresses
 from bridge.xmpp.direct import DirectMessages
 from bridge.xmpp.fence import Fence
 from bridge.xmpp.iqs import IqFailed, Iqs
-from bridge.xmpp.jids import BadJid, bare
+from bridge.xmpp.jids import BadJid
 from bridge.xmpp.muc_messages import RoomMessages
 from bridge.xmpp.muc_presences import RoomPresences
 from bridge.xmpp.puppets import PuppetPresences
-from bridge.xmpp.received import InError
 from bridge.xmpp.render_room import occupant_jid
 
 __all__ = ["Wire", "XmppFace"]
@@ -66,12 +65,10 @@ class XmppFace:
         now: Callable[[], int] = _now,
     ) -> None:
         self._wire = wire
-        self._fence = fence
-        self._under_way: dict[str, str] = {}
         self.jid = addresses.jid
         self._presences = presences = RoomPresences(wire.write, addresses, identify, caps)
         self._messages = messages = RoomMessages(wire.write, new_id, identify)
-        direct = DirectMessages(wire.write, self._fenced, new_id, info, now)
+        direct = DirectMessages(wire.write, fence.send, new_id, info, now)
         puppets = PuppetPresences(wire.write, addresses, caps)
         self.drain = wire.drain
         self.room_left = presences.out
@@ -130,23 +127,3 @@ class XmppFace:
         except BadJid:
             return False
         return True
-
-    def bounced(self, sender: str, stanza_id: str, error: InError) -> bool:
-        """An error message came from `sender`; whether it was for a fenced message to them. (Ids can be
-        guessed: one user must not settle what is under way to another.)"""
-        if self._under_way.get(stanza_id) != bare(sender):
-            return False
-        return self._fence.bounced(stanza_id, error)
-
-    async def _fenced(self, text: str, stanza_id: str, user: str) -> str:
-        """Write a message and wait for its fence: `fenced`, `lost`, or `bounced: CONDITION TEXT`."""
-        if stanza_id in self._under_way:
-            raise ValueError(f"the message {stanza_id!r} is under way already")
-        self._under_way[stanza_id] = user
-        try:
-            settled = await (await self._fence.send(stanza_id, text))
-        finally:
-            del self._under_way[stanza_id]
-        if settled.outcome != "bounced" or settled.error is None:
-            return settled.outcome
-        return f"bounced: {settled.error.condition} {settled.error.text}".rstrip()

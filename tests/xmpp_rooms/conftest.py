@@ -43,6 +43,7 @@ async def stage(empty_store: Path, tmp_path: Path) -> AsyncIterator[Stage]:
         addresses=Addresses(DOMAIN, village),
         caps=lambda kind: f"<c xmlns='http://jabber.org/protocol/caps' ver='{kind}'/>",
         commands=to_gateway.append,
+        software="Prosody",
     )
     wire.iqs.register("get", "{urn:xmpp:ping}ping", component.pings.ping)
     await gateway.start()
