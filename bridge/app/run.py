@@ -13,6 +13,7 @@ from bridge.app import keys, logs, systemd
 from bridge.app.assembly import Domain
 from bridge.app.config import Config, load
 from bridge.app.config_errors import ConfigError
+from bridge.app.counts import counts
 from bridge.app.lock import Locked, locked
 from bridge.app.wiring import StartFailed
 from bridge.store.engine import Store
@@ -74,6 +75,10 @@ class App:
         logs.set_level(level)
         log.warning("reloaded the log level (%s); other changes need a restart", level)
 
+    def report(self) -> None:
+        """Log how much is going on. A warning, so that it is seen at any usual level: somebody asked."""
+        log.warning("counts: %s", counts({domain.name: domain.gateway for domain in self.domains}))
+
     async def _serve(self) -> None:
         """Until `stop`; a bug in one of the tasks ends the others, too."""
         for domain in self.domains:
@@ -100,7 +105,8 @@ class App:
 
 
 class _Signals:
-    """SIGTERM and SIGINT stop the app (a second one at once), SIGHUP reloads, inside the `with`."""
+    """SIGTERM and SIGINT stop the app (a second one at once), SIGHUP reloads, SIGUSR1 reports, inside
+    the `with`."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -112,9 +118,10 @@ class _Signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop)
         self._loop.add_signal_handler(signal.SIGHUP, self._app.reload)
+        self._loop.add_signal_handler(signal.SIGUSR1, self._app.report)
 
     def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             self._loop.remove_signal_handler(number)
 
     def _stop(self) -> None:

@@ -100,6 +100,19 @@ class Gateway:
         """The bare JIDs of those who have sessions now."""
         return sorted({live.user for live in self._pool.all() if live.state is not SessionState.IDLE})
 
+    def counts(self) -> dict[str, int]:
+        """How much is going on: `sessions` that are or want to be connected, `rooms` of all accounts,
+        `clients` in them, `lanes` with something to do, `undelivered` messages whose fence is not settled."""
+        live = list(self._pool.all())
+        rooms = list(self._registry.all())
+        return {
+            "sessions": sum(1 for each in live if each.state is not SessionState.IDLE),
+            "rooms": len(rooms),
+            "clients": sum(len(room.resources) for room in rooms),
+            "lanes": sum(len(each.lanes) for each in live),
+            "undelivered": self._inbox.unsettled,
+        }
+
     async def start(self) -> None:
         """Take up what was going on before: registrations, subscriptions, kept rooms, unsettled messages."""
         await self._ground.load_salt()

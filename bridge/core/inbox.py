@@ -70,6 +70,11 @@ class Inbox:
         self._replaying = False
         self._look_again = False
 
+    @property
+    def unsettled(self) -> int:
+        """How many messages were sent and wait for their fence, or for another try."""
+        return len(self._flying) + len(self._resting) + len(self._held)
+
     def put(
         self,
         live: LiveAccount,

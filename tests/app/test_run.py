@@ -198,6 +198,19 @@ def test_sighup_changes_the_log_level_and_no_more(prosody: Prosody) -> None:
         assert '"stopped"' not in bridge.log_text()
 
 
+def test_sigusr1_tells_how_much_is_going_on(prosody: Prosody) -> None:
+    with running_bridge(prosody, BridgeSetup(networks="")) as bridge:
+        wait_for(bridge, "serving")
+        os.kill(bridge.pid, signal.SIGUSR1)
+        wait_for(bridge, "counts: tasks=")
+        line = next(line for line in bridge.log_text().splitlines() if "counts: " in line)
+        said = json.loads(line)["message"]
+        assert said.endswith(f"; {DOMAIN}: sessions=0 rooms=0 clients=0 lanes=0 undelivered=0")
+        assert " threads=" in said
+        assert " files=" in said
+        assert end(bridge, signal.SIGTERM) == 0
+
+
 def wait_for(bridge: Bridge, text: str) -> None:
     """Return once the bridge has logged this."""
     deadline = time.monotonic() + 15
