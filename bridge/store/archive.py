@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -10,7 +11,8 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
 from bridge.store.database import Reader
-from bridge.store.errors import ItemNotFound
+from bridge.store.errors import ItemNotFound, StoreDown
+from bridge.store.health import PATIENCE_SECONDS
 from bridge.store.statements import PRUNE_ROWS, delete_in_steps, insert_into, insert_new
 from bridge.store.tables import archive as messages
 from bridge.store.tables import archive_rooms as rooms
@@ -57,15 +59,39 @@ class Archive:
         self._reader = reader
         self._insert = insert_new(engine, messages)
         self._keys: dict[tuple[str, str], int] = {}
+        self._finding: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._unwritten: dict[int, int] = {}
 
     async def room_key(self, account: str, room: str) -> int:
-        """The number under which this account's room is archived; made at first use."""
-        key = self._keys.get((account, room))
-        if key is None:
-            key = await self._writer.submit_unit(lambda connection: self._find_key(connection, account, room))
-            self._keys[account, room] = key
-        return key
+        """The number under which this account's room is archived; made at first use. Raises StoreDown."""
+        finding = self.find_key(account, room)
+        if not finding.done():
+            wait = 0 if self._writer.health.out else PATIENCE_SECONDS
+            await asyncio.wait({finding}, timeout=wait)
+        if not finding.done():
+            raise StoreDown("the database takes no rows")
+        return finding.result()
+
+    def find_key(self, account: str, room: str) -> asyncio.Future[int]:
+        """As `room_key`, for as long as it takes. Don't cancel it: others may wait for the same."""
+        pair = account, room
+        finding = self._finding.get(pair)
+        if finding is not None:
+            return finding
+        if pair in self._keys:
+            finding = asyncio.get_running_loop().create_future()
+            finding.set_result(self._keys[pair])
+            return finding
+        finding = self._finding[pair] = self._writer.submit_unit(
+            lambda connection: self._find_key(connection, account, room)
+        )
+        finding.add_done_callback(lambda found: self._key_found(pair, found))
+        return finding
+
+    def _key_found(self, pair: tuple[str, str], found: asyncio.Future[int]) -> None:
+        self._finding.pop(pair, None)
+        if not found.cancelled() and found.exception() is None:
+            self._keys[pair] = found.result()
 
     def _find_key(self, connection: Connection, account: str, room: str) -> int:
         new = insert_into(self._engine, rooms).values(account=account, room=room).on_conflict_do_nothing()
@@ -78,9 +104,13 @@ class Archive:
     ) -> None:
         """Archive a message; it is on disk within some milliseconds. `archive_id`: from the store's `new_id`.
 
+        While the database is out and very many rows wait, the message is left out, which is counted and told.
         After `forget` of an account its keys are void: ask `room_key` again.
         """
         writer = self._writer
+        if writer.full:
+            writer.health.left_out += 1
+            return
         writer.add(
             self._insert,
             {
@@ -127,7 +157,8 @@ class Archive:
         condition = [messages.c.room_key == key]
         if since is not None:
             condition.append(messages.c.id >= _within(since))
-        await self._written(key)
+        if not self._writer.health.out:  # else old history is better than none
+            await self._written(key)
         return await self._reader.run(lambda connection: _select(connection, condition, limit, backward=True))
 
     async def ids(self, key: int, ids: Sequence[int]) -> list[Message]:

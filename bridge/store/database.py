@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bridge.store.errors import StoreError
+from bridge.store.errors import StoreDown, StoreError
 
 T = TypeVar("T")
 
@@ -26,7 +27,19 @@ WRITING = "bridge_writing"
 
 _USE = "use sqlite:///path/to/file or postgresql+psycopg://user@host/database"
 _READ_THREADS = 3
+READ_SECONDS = 10.0
+"""A reading that takes longer is not waited for."""
+_MOST_READS = 1_000
 _BUSY_MS = 2_000
+_POSTGRES_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""libpq's options (seconds; the last in milliseconds): a server that vanished without a word is noticed."""
+
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 _SQLITE_OUTAGES = frozenset(
@@ -82,7 +95,10 @@ def prepare_file(url: URL) -> None:
 def connect(url: URL) -> Engine:
     """An engine; nothing is opened yet. Statements never show their parameters in errors or logs."""
     if url.drivername != "sqlite":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=_READ_THREADS + 1)
+        patience = {name: value for name, value in _POSTGRES_PATIENCE.items() if name not in url.query}
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_size=_READ_THREADS + 1, connect_args=patience
+        )
     engine = create_engine(url, hide_parameters=True, paramstyle="named", pool_size=_READ_THREADS + 1)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -163,17 +179,38 @@ class Reader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._threads = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="store-read")
+        self._under_way = 0
+        self._counting = threading.Lock()
 
     async def run(self, read: Callable[[Connection], T]) -> T:
-        """What `read` returns. Raises StoreError when the database fails, else what `read` raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
+        """What `read` returns. Raises StoreDown when the database is out or has not answered in READ_SECONDS,
+        StoreError when it fails otherwise, else what `read` raises."""
+        if self._under_way >= _MOST_READS:
+            raise StoreDown("the database is slow, and too many wait for it")
+        with self._counting:
+            self._under_way += 1
+        reading = self._threads.submit(self._read, read)
+        reading.add_done_callback(self._done)
+        try:
+            async with asyncio.timeout(READ_SECONDS) as limit:
+                return await asyncio.wrap_future(reading)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise StoreDown(f"the database has not answered in {READ_SECONDS:g} s") from None
+
+    def _done(self, _reading: object) -> None:
+        """From whichever thread."""
+        with self._counting:
+            self._under_way -= 1
 
     def _read(self, read: Callable[[Connection], T]) -> T:
         try:
             with self._engine.connect() as connection:
                 return read(connection)
         except SQLAlchemyError as error:
-            raise StoreError(f"the database could not be read: {describe(error)}") from None
+            kind = StoreDown if is_outage(error) else StoreError
+            raise kind(f"the database could not be read: {describe(error)}") from None
 
     def close(self) -> None:
         """Wait for running reads and end the threads."""

@@ -7,6 +7,10 @@ class StoreError(Exception):
     """The database can't be used. The message says why and what to do; it never holds a password."""
 
 
+class StoreDown(StoreError):
+    """The database does not answer, or takes nothing, at the moment: the same may succeed later."""
+
+
 class VaultError(Exception):
     """A secret can't be read, or the key file is not safe to use. The message never holds a key."""
 

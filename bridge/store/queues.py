@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, bindparam, delete, literal_column, select, update
 from sqlalchemy.engine import Connection, Engine
 
 from bridge.store.database import Reader
@@ -173,12 +173,16 @@ class Inbox(_Queue):
         """Nobody will ever take this event: forget the payload, never deliver it."""
         return self._writer.submit(self._end, {"row": row_id, "to_state": "failed", "to_payload": b""})
 
-    async def pending(self, gateway: str) -> list[InboxRow]:
-        """What the XMPP server may not have, in the order of `put`."""
+    async def pending(self, gateway: str, after: int = 0, limit: int | None = None) -> list[InboxRow]:
+        """What the XMPP server may not have, in the order of `put`: the next `limit` rows behind the id
+        `after`. Raises StoreDown."""
         columns = (inbox.c[name] for name in InboxRow._fields)
-        query = select(*columns).where(inbox.c.gateway == gateway, inbox.c.state.in_(QUEUE_OPEN))
+        query = select(*columns).where(
+            inbox.c.gateway == gateway, inbox.c.state.in_(QUEUE_OPEN), inbox.c.id > after
+        )
+        query = query.order_by(inbox.c.id).limit(limit)
         await self._writer.flush()
-        rows = await self._reader.run(lambda connection: connection.execute(query.order_by(inbox.c.id)).all())
+        rows = await self._reader.run(lambda connection: connection.execute(query).all())
         return [InboxRow(*row) for row in rows]
 
 
@@ -196,12 +200,10 @@ class Outbox(_Queue):
         self._later = Statement(
             engine, change.values(state=bindparam("to_state"), not_before=bindparam("to_time"))
         )  # fmt: skip
-        self._settle = Statement(
-            engine,
-            change.values(
-                state=bindparam("to_state"), payload=bindparam("to_payload"), legacy_ids=bindparam("to_ids")
-            ),
-        )
+        settled: dict[str, Any] = {"state": bindparam("to_state"), "payload": bindparam("to_payload")}
+        self._sent = Statement(engine, change.values(**settled, legacy_ids=bindparam("to_ids")))
+        # A sender who was told that it failed may send it again, with the same id.
+        self._not_sent = Statement(engine, change.values(**settled, dedupe=literal_column("''")))
 
     def put(
         self,
@@ -215,9 +217,11 @@ class Outbox(_Queue):
     ) -> asyncio.Future[int | None]:
         """Keep a command. `dedupe` comes from the sender's stanza; `reply_to` is who hears of the outcome.
 
-        The future completes on disk: with the row's id, or None when `dedupe` was there already.
+        The future completes on disk: with the row's id, or None when `dedupe` was there already (and did not
+        fail). It fails with StoreDown when the database does not take the row in time: then it is not kept.
+        Raises StoreDown at once while the database is out and too many wait.
         """
-        row = {
+        row: dict[str, Any] = {
             "id": self._new_id(),
             "gateway": gateway,
             "account": account,
@@ -231,7 +235,7 @@ class Outbox(_Queue):
             "not_before": 0,
             "legacy_ids": "",
         }
-        return self._writer.submit(self._put, row)
+        return self._writer.submit_soon(self._put, row, lambda: self._give_up(row["id"]))
 
     def attempt(self, row_id: int) -> asyncio.Future[None]:
         """Await this before the I/O: from then on a crash leaves the row as one of unknown outcome."""
@@ -239,9 +243,15 @@ class Outbox(_Queue):
 
     def settle(self, row_id: int, state: Settled, legacy_ids: Sequence[str] = ()) -> asyncio.Future[None]:
         """The end of a command: the payload is forgotten, the network's ids of the message are kept."""
-        ids = msgspec.json.encode(list(legacy_ids)).decode() if legacy_ids else ""
-        row = {"row": row_id, "to_state": state, "to_payload": b"", "to_ids": ids}
-        return self._writer.submit(self._settle, row)
+        row: dict[str, Any] = {"row": row_id, "to_state": state, "to_payload": b""}
+        if state != "sent":
+            return self._writer.submit(self._not_sent, row)
+        row["to_ids"] = msgspec.json.encode(list(legacy_ids)).decode() if legacy_ids else ""
+        return self._writer.submit(self._sent, row)
+
+    def _give_up(self, row_id: int) -> None:
+        """A row that may be there although its sender was told that it is not."""
+        self._writer.add(self._not_sent, {"row": row_id, "to_state": "failed", "to_payload": b""})
 
     def later(self, row_id: int, not_before: int) -> asyncio.Future[None]:
         """The network did not take it; try again, not before a time (microseconds since the epoch)."""

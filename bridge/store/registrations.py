@@ -41,7 +41,7 @@ class Registration(NamedTuple):
 
 
 class Registrations:
-    """Registrations. Changes return when they are on disk."""
+    """Registrations. Changes return when they are on disk; they raise StoreDown when that takes too long."""
 
     def __init__(self, engine: Engine, writer: Writer, reader: Reader, vault: Vault) -> None:
         self._writer = writer
@@ -54,7 +54,7 @@ class Registrations:
         if registration.locked:
             raise VaultError("the registration's secrets could not be read; enter them again")
         key = registration[:3]
-        await self._writer.submit(
+        await self._writer.submit_soon(
             self._put,
             {
                 "gateway": registration.gateway,
@@ -68,7 +68,7 @@ class Registrations:
     async def remove(self, gateway: str, user: str, network: str) -> bool:
         """Forget a registration. Returns whether there was one."""
         gone = delete(registrations).where(*_is(gateway, user, network))
-        return await self._writer.submit_unit(lambda connection: bool(connection.execute(gone).rowcount))
+        return await self._writer.submit_unit_soon(lambda connection: bool(connection.execute(gone).rowcount))
 
     async def get(self, gateway: str, user: str, network: str) -> Registration | None:
         """None: not registered."""

@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.store.database import WRITING, describe, is_outage, transaction_lost
-from bridge.store.errors import StoreError
+from bridge.store.errors import StoreDown, StoreError
+from bridge.store.health import Health
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,14 @@ that were written already (a commit whose answer was lost), so it must come to t
 Item = tuple[Operation, Any, "asyncio.Future[Any] | None"]
 
 HIGH_WATER = 50_000
+"""So many rows may wait: above it, whoever can is slowed down. While the database is out nobody is slowed
+down, and what is not owed to anybody (`full`) is not taken at all."""
+
 LOW_WATER = 25_000
 BATCH_ROWS = 1_000
 GATHER_SECONDS = 0.005
 _FIRST_DELAY = 0.05
-_LAST_DELAY = 5.0
+_LAST_DELAY = 2.0
 
 
 class Failed(NamedTuple):
@@ -43,22 +47,25 @@ class Failed(NamedTuple):
 
 
 _CLOSED = "the store is closed"
+_FULL = "the database takes no rows, and as many wait as may"
 _LOST = "the store was closed before the row was written"
 
 
 class Writer:
     """Group commit. Give it rows from the loop's thread only; a thread of its own writes them, in order.
 
-    Attributes to look at: `healthy` (False while the database refuses), `transactions` (how many were
-    committed), `refused` (rows that failed for a fault of their own), `submitted` and `written` (rows, ever).
+    Attributes to look at: `healthy` (False while the database refuses or does not answer), `transactions`
+    (how many were committed), `refused` (rows that failed for a fault of their own), `submitted` and
+    `written` (rows, ever).
     """
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
-        self.healthy = True
         self.transactions = 0
         self.refused = 0
         self.submitted = 0
+        self.taken = 0
         self.written = 0
+        self.health = Health(loop, self)
         self._engine = engine.execution_options(**{WRITING: True})
         self._loop = loop
         self._queue: deque[Item] = deque()
@@ -69,6 +76,8 @@ class Writer:
         self._closing = False
         self._give_up = threading.Event()
         self._drainers: list[asyncio.Future[None]] = []
+        self._ill = False
+        self.health.listen(self._release)
         self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
         self._thread.start()
 
@@ -83,6 +92,8 @@ class Writer:
             raise StoreError(_CLOSED)
         self.submitted += 1
         self._queue.append((operation, row, None))
+        if self.health.timer is None:
+            self.health.watch()
         if self._idle:
             self._idle = False
             self._wake.put(None)
@@ -97,9 +108,26 @@ class Writer:
         future: asyncio.Future[Any] = self._loop.create_future()
         self.submitted += 1
         self._queue.append((operation, row, future))
+        if self.health.timer is None:
+            self.health.watch()
         if not self._urgent:
             self._urgent = True
             self._wake.put(None)
+        return future
+
+    def submit_soon(
+        self, operation: Operation, row: Any, late: Callable[[], None] | None = None
+    ) -> asyncio.Future[Any]:
+        """As `submit`, for somebody who is not to be left without an answer: the future fails with StoreDown
+        when the database has not taken the row in PATIENCE_SECONDS, and the row is then not written.
+
+        Where that is not certain (its commit was under way), `late` is called: to queue what undoes it.
+        Raises StoreDown at once while the database is out and the queue is full.
+        """
+        if self.full:
+            raise StoreDown(_FULL)
+        future = self.submit(operation, row)
+        self.health.limit(future, late)
         return future
 
     def submit_unit(self, unit: Callable[[Connection], T]) -> asyncio.Future[T]:
@@ -109,10 +137,22 @@ class Writer:
         """
         return self.submit(_run_units, unit)
 
+    def submit_unit_soon(self, unit: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """`submit_unit` with the patience of `submit_soon`."""
+        return self.submit_soon(_run_units, unit)
+
     async def flush(self) -> None:
-        """Wait until all that was queued so far is committed: long, while the database is out."""
+        """Wait until all that was queued so far is committed. Raises StoreDown, at once while the database is
+        out."""
         if self.written < self.submitted:
-            await self.submit(_nothing, None)
+            if self.health.out:
+                raise StoreDown("the database takes no rows")
+            await self.submit_soon(_nothing, None)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the database takes rows, as far as is known."""
+        return not self.health.out
 
     @property
     def backlog(self) -> int:
@@ -121,11 +161,17 @@ class Writer:
 
     @property
     def congested(self) -> bool:
-        """Whether whoever can wait should `drain` before giving more rows."""
-        return self.submitted - self.written > HIGH_WATER
+        """Whether whoever can wait should `drain` before giving more rows: never while the database is out,
+        for then that would be long."""
+        return self.submitted - self.written > HIGH_WATER and not self.health.out
+
+    @property
+    def full(self) -> bool:
+        """The database is out, and as many rows wait as may: only what somebody is owed is queued."""
+        return self.health.out and self.submitted - self.written > HIGH_WATER
 
     async def drain(self) -> None:
-        """Wait, if congested, until the backlog is below the low-water mark."""
+        """Wait, if congested, until the backlog is below the low-water mark or the database is out."""
         if self.congested:
             waiting = self._loop.create_future()
             self._drainers.append(waiting)
@@ -143,20 +189,24 @@ class Writer:
         if self._thread.is_alive():
             self._give_up.set()
             await asyncio.to_thread(self._thread.join)
+        self.health.stop()
+
+    def _release(self, _out: bool) -> None:
+        drainers, self._drainers = self._drainers, []
+        for waiting in drainers:
+            if not waiting.done():
+                waiting.set_result(None)
 
     def _resolve(self, done: list[tuple[asyncio.Future[Any], object]]) -> None:
         for future, result in done:
-            if future.done():  # whoever waited was cancelled
+            if future.done():  # whoever waited was cancelled, or has waited long enough
                 continue
             if isinstance(result, Failed):
                 future.set_exception(result.error)
             else:
                 future.set_result(result)
         if self._drainers and self.backlog < LOW_WATER:
-            drainers, self._drainers = self._drainers, []
-            for waiting in drainers:
-                if not waiting.done():
-                    waiting.set_result(None)
+            self._release(False)
 
     # -- the thread's side -----------------------------------------------------------------------
 
@@ -164,7 +214,10 @@ class Writer:
         while self._wait_for_rows():
             self._urgent = False
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_ROWS))]
-            self._finish(batch, self._write(batch))
+            self.taken += len(batch)
+            wanted = [item for item in batch if not _expired(item)]
+            self._finish(wanted, self._write(wanted))
+            self.written += len(batch) - len(wanted)
 
     def _wait_for_rows(self) -> bool:
         """Sleep until there is something worth a transaction. False: closed, and all is written."""
@@ -212,14 +265,14 @@ class Writer:
         return results
 
     def _fell_ill(self, error: Exception) -> None:
-        if self.healthy:
-            self.healthy = False
-            log.error("the database takes no rows, they are kept and tried again: %s", describe(error))
+        if not self._ill:
+            self._ill = True
+            self.health.report(describe(error))
 
     def _recovered(self) -> None:
-        if not self.healthy:
-            self.healthy = True
-            log.info("the database takes rows again, %d are waiting", len(self._queue))
+        if self._ill or self.health.out:
+            self._ill = False
+            self.health.report("")
 
     def _finish(self, batch: list[Item], results: list[object]) -> None:
         done = []
@@ -281,6 +334,12 @@ def _failed(error: Exception) -> Failed:
     if isinstance(error, SQLAlchemyError):
         return Failed(StoreError(f"the database refused a row: {describe(error)}"))
     return Failed(error)
+
+
+def _expired(item: Item) -> bool:
+    """Whoever asked was told that it failed. (One that was cancelled was told nothing.)"""
+    future = item[2]
+    return future is not None and future.done() and not future.cancelled()
 
 
 def _operation(item: Item) -> Operation:
