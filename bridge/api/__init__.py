@@ -1,7 +1,8 @@
 """The backend contract: everything that an adapter may import from the bridge, and all it needs.
 
 Read in this order: `ids`, `content`, `events` (network -> bridge), `commands` (bridge -> network),
-`outcomes`, `capabilities`, `registration`, `backend`.
+`outcomes`, `capabilities`, `registration`, `backend`. `recent` is a tool for backends where many accounts are
+told the same.
 """
 
 from bridge.api.backend import (
@@ -105,6 +106,7 @@ from bridge.api.outcomes import (
     SentPart,
     Unknown,
 )
+from bridge.api.recent import Recent
 from bridge.api.registration import Field, FieldKind, Form
 
 __all__ = [
@@ -175,6 +177,7 @@ __all__ = [
     "Rank",
     "ReactionsChanged",
     "Reason",
+    "Recent",
     "Refused",
     "RegistrationRefused",
     "Resolver",

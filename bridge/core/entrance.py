@@ -137,6 +137,8 @@ class Entrance:
     def link_down(self) -> None:
         """The XMPP server is gone: from now on resources miss what is said."""
         self._down_since = self._archive.new_id()
+        for room in self._registry.all():
+            room.newest = max(room.newest, self._down_since)
 
     def show_again(self, room: Room, resource: str) -> None:
         """The XMPP server is back: show a resource the room as it is now, with what was said meanwhile. One

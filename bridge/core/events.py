@@ -88,15 +88,17 @@ class Events:
 
     def take(self, live: LiveAccount, event: Event, cursor: Cursor) -> Awaitable[None]:
         """See `bridge.api.Host.emit`."""
-        if type(event) is MessageReceived:
-            if type(event.chat) is RoomChat:
-                self._guarded(self._rooms.message, live, event, event.chat.room)
-                return DONE if cursor is None else self._moved(live, cursor)
-            if type(event.chat) is DirectChat:
-                return self._direct(live, event, event.chat, cursor)
+        if type(event) is MessageReceived and type(event.chat) is DirectChat:
+            return self._direct(live, event, event.chat, cursor)
         if type(event) is MessageCorrected and type(event.chat) is DirectChat:
             return self._direct(live, _as_message(event), event.chat, cursor)
-        self._guarded(self._handlers.get(type(event), self._unmapped), live, event)
+        try:
+            if type(event) is MessageReceived and type(event.chat) is RoomChat:
+                self._rooms.message(live, event, event.chat.room)
+            else:
+                self._handlers.get(type(event), self._unmapped)(live, event)
+        except Exception:
+            log.exception("an event failed: %s", type(event).__name__, extra={"account": live.id})
         return DONE if cursor is None else self._moved(live, cursor)
 
     def _moved(self, live: LiveAccount, cursor: tuple[str, str]) -> Awaitable[None]:
@@ -104,12 +106,6 @@ class Events:
             return self._ground.store.cursors.put(live.id, *cursor)
         except StoreError as error:
             return refused_by_store(error)
-
-    def _guarded(self, handler: Callable[..., None], live: LiveAccount, *arguments: Any) -> None:
-        try:
-            handler(live, *arguments)
-        except Exception:
-            log.exception("an event failed: %s", type(arguments[0]).__name__, extra={"account": live.id})
 
     # -- how sessions fare (supervisor.Watcher)
 

@@ -114,7 +114,7 @@ class Ground:
 
     def _identity(self, room: Room, occupant: Occupant) -> str:
         """By what is surest: the user's own account, an account of the network's, the name at that address.
-        Where none is known, it lasts for this one stay."""
+        Where none is known, it lasts for this one stay, for all users who see it."""
         if occupant.name == room.me:
             return self._hashed(room, "user", room.user)
         if occupant.stable:
@@ -123,7 +123,11 @@ class Ground:
             found = self._hashed(room, "address", f"{occupant.name}\0{occupant.real}")
             if found not in room.moved_ids:
                 return found
-        return self._hashed(room, "stay", f"{occupant.name}\0{self.stanza_id()}")
+        stays = room.commons.stays
+        known = stays.get(occupant.name)
+        if known is None:
+            known = stays[occupant.name] = self._hashed(room, "stay", f"{occupant.name}\0{self.stanza_id()}")
+        return known
 
     def _hashed(self, room: Room, kind: str, who: str) -> str:
         text = f"{room.jid}\0{kind}\0{who}".encode()

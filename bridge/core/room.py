@@ -7,6 +7,7 @@ from __future__ import annotations
 import enum
 
 from bridge.api import Occupant, OccupantId, RoomAddress, RoomChat
+from bridge.core.commons import Commons
 from bridge.core.values import HistoryRequest
 
 
@@ -27,8 +28,9 @@ class Room:
     are not in yet. `kept`: the account stays in it while no resource is there. `remembered` were in when the
     connection broke (`lost_at`, on the core's clock), `away` left or vanished just now, which may be no more
     than a restart of their server; nobody brings these back. `occupant_ids` are the ids that were given out
-    (XEP-0421), `moved_ids` those of them that came with somebody from another name. `view` is the face's to
-    use.
+    (XEP-0421), `moved_ids` those of them that came with somebody from another name. `newest` is the archive
+    id of what was said last (or of before the account came): what comes next has a later one. `commons` is
+    what this view has in common with those of other users.
     """
 
     __slots__ = (
@@ -36,12 +38,14 @@ class Room:
         "archive_key",
         "away",
         "chat",
+        "commons",
         "display",
         "jid",
         "kept",
         "lost_at",
         "me",
         "moved_ids",
+        "newest",
         "nick",
         "occupant_ids",
         "occupants",
@@ -52,13 +56,13 @@ class Room:
         "subject",
         "subject_by",
         "user",
-        "view",
         "waiting",
     )
 
-    def __init__(self, user: str, jid: str, address: RoomAddress) -> None:
+    def __init__(self, user: str, jid: str, address: RoomAddress, commons: Commons | None = None) -> None:
         self.user = user
         self.jid = jid
+        self.commons = commons or Commons(jid)
         self.address = address
         self.chat = RoomChat(address.room)
         self.display: str = address.room
@@ -71,6 +75,7 @@ class Room:
         self.subject = ""
         self.subject_by = ""
         self.archive_key = 0
+        self.newest = 0
         self.occupants: dict[OccupantId, Occupant] = {}
         self.occupant_ids: dict[OccupantId, str] = {}
         self.moved_ids: set[str] = set()
@@ -78,7 +83,6 @@ class Room:
         self.waiting: dict[str, HistoryRequest] = {}
         self.remembered: dict[str, None] = {}
         self.away: dict[str, None] = {}
-        self.view: object = None
 
     def __repr__(self) -> str:
         return f"Room({self.jid!r}, {self.user!r}, {self.state.value})"
@@ -105,6 +109,7 @@ class Room:
         if not self.joined:
             self._forget_ids()
         self.state = RoomState.JOINED
+        self.commons.enter(self.user)
         self.me = me
         self.occupants = {occupant.name: occupant for occupant in occupants}
         if me not in self.occupants:
@@ -118,11 +123,13 @@ class Room:
         self.state = state
         self.occupants = {}
         self._forget_ids()
+        self.commons.leave(self.user)
         self.subject = self.subject_by = ""
 
     def add(self, occupant: Occupant) -> None:
         """Somebody came. Whoever still seems to have that name has gone without a word."""
-        self._forget_id(occupant.name)
+        if occupant.name in self.occupants:
+            self._forget_id(occupant.name)
         self.occupants[occupant.name] = occupant
 
     def rename(self, old: OccupantId, occupant: Occupant) -> Occupant | None:
@@ -133,6 +140,7 @@ class Room:
         if moved is not None:
             self.occupant_ids[occupant.name] = moved
             self.moved_ids.add(moved)
+            self.commons.moved(old, occupant.name, moved)
         if old == self.me:
             self.me = occupant.name
         return before
@@ -144,6 +152,7 @@ class Room:
 
     def _forget_id(self, name: OccupantId) -> None:
         known = self.occupant_ids.pop(name, None)
+        self.commons.gone(name, known)
         if known is not None:
             self.moved_ids.discard(known)
 

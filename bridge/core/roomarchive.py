@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from bridge.api import RoomAddress
+from bridge.api import Recent, RoomAddress
 from bridge.core.ground import Ground
 from bridge.core.room import Room
 from bridge.core.values import ArchiveItemMissing, ArchivePage, ArchiveQuery, HistoryRequest, RoomMessage
@@ -24,6 +24,7 @@ class RoomArchive:
         self._ground = ground
         self._archive = ground.store.archive
         self._on = ground.settings.keep_archive
+        self._encoded: Recent[int, bytes] = Recent()
 
     def new_id(self) -> int:
         """A time-ordered archive id (microseconds), unique even when nothing is kept."""
@@ -44,8 +45,16 @@ class RoomArchive:
                 message.sender,
                 message.occupant_id,
                 message.stanza_id,
-                _encoder.encode(message),
+                self._payload(message) if room.commons.shared else _encoder.encode(message),
             )
+
+    def _payload(self, message: RoomMessage) -> bytes:
+        """The message as it is stored, once for all users who are told it."""
+        encoded = self._encoded.get(message.archive_id)
+        if encoded is None:
+            encoded = _encoder.encode(message)
+            self._encoded.put(message.archive_id, encoded)
+        return encoded
 
     async def history(self, room: Room, request: HistoryRequest) -> list[RoomMessage]:
         """What a joining resource is shown, oldest first."""

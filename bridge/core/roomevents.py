@@ -14,6 +14,7 @@ from bridge.api import (
     MessageReceived,
     Occupant,
     OccupantChanged,
+    OccupantId,
     OccupantJoined,
     OccupantLeft,
     OccupantRenamed,
@@ -35,6 +36,7 @@ from bridge.core.pool import SessionPool
 from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.rooms import Rooms
+from bridge.core.told import Told
 from bridge.core.values import RoomMessage
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class RoomEvents:
         self._rooms = rooms
         self._entrance = entrance
         self._archive = archive
+        self._told = Told()
         self.handlers: dict[type, Callable[[LiveAccount, Any], None]] = {
             RoomJoined: self._joined,
             RoomRefused: self._refused,
@@ -91,19 +94,31 @@ class RoomEvents:
         if room is None or room.state is not RoomState.JOINED:
             return
         sender = room.me if event.own else event.sender
-        message = RoomMessage(
+        identity = room.occupant_ids.get(sender) or self._ground.occupant_id(room, sender)
+        if not room.commons.shared:
+            self.say(room, self._made(event, sender, identity))
+            return
+        key = (room.jid, identity, event)
+        message = self._told.find(key, room.newest)
+        if message is None:
+            message = self._made(event, sender, identity)
+            self._told.add(key, message)
+        self.say(room, message)
+
+    def _made(self, event: MessageReceived, sender: OccupantId, identity: str) -> RoomMessage:
+        return RoomMessage(
             archive_id=self._archive.new_id(),
             sender=sender,
-            occupant_id=room.occupant_ids.get(sender) or self._ground.occupant_id(room, sender),
+            occupant_id=identity,
             stanza_id=self._ground.stanza_id(),
             content=event.content,
             thread=event.thread or "",
             sent_at=0 if event.sent_at is None else microseconds(event.sent_at),
         )
-        self.say(room, message)
 
     def say(self, room: Room, message: RoomMessage) -> None:
         """Keep a message and show it to the resources in the room."""
+        room.newest = message.archive_id
         self._archive.add(room, message)
         self._entrance.keep_back(room, message)
         if room.resources:
@@ -132,7 +147,7 @@ class RoomEvents:
         if room is None:
             room = self._rooms.appear(live, RoomAddress(live.network, event.room))
         room.entered(event.me, event.occupants, event.subject, event.subject_by, event.display)
-        room.lost_at = None
+        room.newest, room.lost_at = self._archive.new_id(), None
         for resource in (*room.waiting, *room.remembered):
             self._entrance.admit(room, resource)
         if live.watched:

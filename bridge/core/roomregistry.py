@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from weakref import WeakValueDictionary
 
 from bridge.api import RoomAddress
+from bridge.core.commons import Commons
 from bridge.core.ground import Ground
 from bridge.core.keeping import Residents
 from bridge.core.live import LiveAccount
@@ -21,6 +23,7 @@ class RoomRegistry:
         self._residents = residents
         self._by_jid: dict[tuple[str, str], Room] = {}
         self._of_user: dict[str, dict[str, Room]] = {}
+        self._commons: WeakValueDictionary[str, Commons] = WeakValueDictionary()
 
     def find(self, user: str, room_jid: str) -> Room | None:
         """The user's room with that bare JID, if there is one. Hot."""
@@ -47,7 +50,10 @@ class RoomRegistry:
         jid = self._ground.face.jid(address)
         room = self._by_jid.get((live.user, jid))
         if room is None:
-            room = Room(live.user, jid, address)
+            commons = self._commons.get(jid)
+            if commons is None:
+                commons = self._commons[jid] = Commons(jid)
+            room = Room(live.user, commons.jid, address, commons)
             live.rooms[address.room] = room
             self._by_jid[live.user, jid] = room
             self._of_user.setdefault(live.user, {})[jid] = room
@@ -67,6 +73,7 @@ class RoomRegistry:
         if not self.has(room):
             return
         self.follow(room)
+        room.commons.leave(room.user)
         live = self.live(room)
         if live.rooms.get(room.address.room) is room:
             del live.rooms[room.address.room]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from bridge.api import Occupant, OccupantId, Typing
+from bridge.api import Occupant, OccupantId, Recent, Typing
 from bridge.core.room import Room
 from bridge.core.values import RoomMessage
 from bridge.xmpp import escape
@@ -29,18 +29,27 @@ class RoomMessages:
         self._write = write
         self._new_id = new_id
         self._identify = identify
+        self._rendered: Recent[int, tuple[str, str]] = Recent()
 
     def said(self, room: Room, message: RoomMessage) -> None:
         """Somebody said something: one write for all resources."""
         resources = room.resources
         if not resources:
             return
-        before, after = view_of(room).live(message)
+        before, after = self._shared(room, message) if room.commons.shared else view_of(room).live(message)
         if len(resources) == 1:
             (resource,) = resources
             self._write(f"{before}{jid_attr(resource)}{after}")
             return
         self._write("".join([f"{before}{jid_attr(resource)}{after}" for resource in resources]))
+
+    def _shared(self, room: Room, message: RoomMessage) -> tuple[str, str]:
+        """The text of a message that many users are told: rendered for the first of them."""
+        found = self._rendered.get(message.archive_id)
+        if found is None:
+            found = view_of(room).live(message)
+            self._rendered.put(message.archive_id, found)
+        return found
 
     def history(self, room: Room, resource: str, messages: Sequence[RoomMessage]) -> str:
         """What was said before, for one resource that enters (XEP-0045 §7.2.13)."""

@@ -19,7 +19,7 @@ _LATE = 10_000_000  # microseconds after which a message says when it was said
 
 
 class RoomView:
-    """What of a room's messages is rendered already. Kept in `Room.view`."""
+    """What of a room's messages is rendered already. Kept in the room's commons, for all its users."""
 
     __slots__ = ("_heads", "_jid", "_sid")
 
@@ -101,8 +101,9 @@ def said_at(message: RoomMessage) -> int:
 
 def view_of(room: Room) -> RoomView:
     """The room's view, made at its first use."""
-    view = room.view
+    commons = room.commons
+    view = commons.view
     if type(view) is RoomView:
         return view
-    view = room.view = RoomView(room.jid)
+    view = commons.view = RoomView(room.jid)
     return view
