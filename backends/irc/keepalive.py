@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 
 from backends.irc.link import Link
 from backends.irc.parser import Line, build
@@ -13,11 +13,11 @@ _NICK_AGAIN = 60.0
 
 
 async def watch(link: Link) -> None:
-    """Ask the server for a sign of life now and then. Raises `ConnectionLost` when none comes."""
-    count = 0
-    while True:
-        await asyncio.sleep(link.options.ping_interval)
-        count += 1
+    """Ask the server for a sign of life now and then, and soon after messages: its answer shows
+    that it has read them. Raises `ConnectionLost` when none comes."""
+    for count in itertools.count(1):
+        said = await link.unheard.wait(link.options.ping_interval)
+        resting, rests = link.resting, link.rests
         token = f"alive-{count}"
 
         def answered(name: str, line: Line, token: str = token) -> bool | None:
@@ -26,8 +26,10 @@ async def watch(link: Link) -> None:
         with link.waiters.expecting(answered) as waiting:
             link.outbox.write(f"PING :{token}")
             alive = await waiting.get(link.options.ping_timeout)
-        # While we do not read, for the bridge's sake, no answer can be seen.
-        if not alive and not link.host.congested:
+        if alive:
+            link.unheard.heard(said)
+        elif not resting and link.rests == rests:
+            # While we do not read no answer can be seen, and after that not at once.
             raise ConnectionLost("The server does not answer any more (ping timeout)")
 
 

@@ -13,6 +13,7 @@ from backends.irc.isupport import Isupport
 from backends.irc.options import Options
 from backends.irc.outbox import Outbox
 from backends.irc.replies import Waiters
+from backends.irc.unheard import Unheard
 from backends.irc.wire import Wire
 from bridge.api import ContactId, Event, Host, NetworkId, Reason, RoomId, RoomRefused
 
@@ -65,6 +66,10 @@ class Link:
         self.channels = Channels(self.isupport)
         self.correspondents = Correspondents(self.isupport)
         self.waiters = Waiters()
+        self.unheard = Unheard()
+        self.resting = False
+        self.rests = 0
+        """how often we began not to read for the bridge's sake, or went on"""
         self.nick = ""
         self.wanted_nick = ""
         self.regaining = False
@@ -108,6 +113,11 @@ class Link:
         _room, timer = self._joining.pop(self.isupport.fold(name), (None, None))
         if timer is not None:
             timer.cancel()
+
+    def rest(self, resting: bool) -> None:
+        """We stop reading, or go on."""
+        self.resting = resting
+        self.rests += 1
 
     def refuse_join(self, name: str, reason: Reason, text: str) -> None:
         """Tell the core if a JOIN for that channel is on its way."""

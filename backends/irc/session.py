@@ -33,6 +33,7 @@ from bridge.api import (
     ConnectionLost,
     Host,
     Later,
+    MessageLost,
     NetworkNotice,
     Outcome,
     Query,
@@ -49,6 +50,7 @@ ROOM_CAPABILITIES = msgspec.structs.replace(
     CONTACT_CAPABILITIES, reaction=Support.TEXT, subject=Support.NATIVE
 )
 
+_MAYBE_LOST = "The connection to the network broke: this message may not have arrived."
 _GREETING = 1.0
 """Seconds after the welcome in which the rest of the greeting (limits, message of the day) is waited for."""
 _GOODBYE = 1.5
@@ -82,7 +84,6 @@ class IrcSession:
         self._failure: BackendError | None = None
         self._over = asyncio.Event()
         self._wire: Wire | None = None
-        self._paused = False
         self._connected = False
 
     async def run(self) -> None:
@@ -104,6 +105,8 @@ class IrcSession:
             return
         if self._connected:
             self._setup.broke()
+        for chat, key in self._link.unheard.take():
+            self._host.emit(MessageLost(chat, key, _MAYBE_LOST))
         if self._failure is not None:
             raise self._failure
         if working.done() and not self._over.is_set():
@@ -191,14 +194,14 @@ class IrcSession:
 
     def chunk_done(self) -> None:
         """All lines that came at once are done: rest, if the bridge cannot keep up."""
-        if self._host.congested and not self._paused and self._wire is not None:
-            self._paused = True
+        if self._host.congested and not self._link.resting and self._wire is not None:
+            self._link.rest(True)
             self._wire.pause()
             self._link.spawn(self._rest())
 
     async def _rest(self) -> None:
         await self._host.drain()
-        self._paused = False
+        self._link.rest(False)
         if self._wire is not None:
             self._wire.resume()
 

@@ -52,8 +52,14 @@ class TalkOut:
         self._fences = 0
 
     async def send(self, command: SendMessage) -> Outcome:
-        """`Sent` has a part for each line, unless the message went out as it was. Empty lines are left
-        out."""
+        """`Sent` has a part for each line, unless the message went out as it was. Empty lines are left out.
+        What was sent is `unheard` until the server shows that it has read it."""
+        outcome = await self._send(command)
+        if type(outcome) is Sent:
+            self._link.unheard.add(command.chat, command.key)
+        return outcome
+
+    async def _send(self, command: SendMessage) -> Outcome:
         target, content = self._target(command.chat), command.content
         if isinstance(target, Refused):
             return target

@@ -147,6 +147,15 @@ class DeliveryFailed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
+class MessageLost(msgspec.Struct, frozen=True, tag=True):
+    """A message of ours, answered with `Sent`, may not have arrived: the link broke before the network had
+    shown to have it. `key` is the command's; `text` says it in words."""
+
+    chat: Chat
+    key: str
+    text: str
+
+
 class TypingChanged(msgspec.Struct, frozen=True, tag=True):
     """Somebody started or stopped writing."""
 
@@ -267,6 +276,7 @@ Event = (
     | Delivered
     | Displayed
     | DeliveryFailed
+    | MessageLost
     | TypingChanged
     | ContactPresence
     | ContactRenamed

@@ -23,12 +23,14 @@ from bridge.api import (
     Displayed,
     Event,
     MessageCorrected,
+    MessageLost,
     MessageReceived,
     MessageRetracted,
     NameChanged,
     NetworkNotice,
     ReactionsChanged,
     Reason,
+    RoomAddress,
     RoomChat,
     TypingChanged,
 )
@@ -84,6 +86,7 @@ class Events:
             Delivered: self._reported,
             Displayed: self._reported,
             DeliveryFailed: self._reported,
+            MessageLost: self._lost,
         }
 
     def take(self, live: LiveAccount, event: Event, cursor: Cursor) -> Awaitable[None]:
@@ -262,6 +265,21 @@ class Events:
             face.direct_displayed(live.user, contact, stanza_id)
         else:
             face.message_failed(resource, contact, stanza_id, Reason.OFFLINE, event.text)
+
+    def _lost(self, live: LiveAccount, event: MessageLost) -> None:
+        """A message that its sender took for sent, in a room or to a contact, may not have arrived."""
+        groupchat = isinstance(event.chat, RoomChat)
+        address = (
+            RoomAddress(live.network, event.chat.room)
+            if isinstance(event.chat, RoomChat)
+            else ContactAddress(live.network, event.chat.contact)
+        )
+        jid = self._ground.face.jid(address)
+        resource = self._ground.senders.find(live.user, jid, event.key)
+        if resource is not None:
+            self._ground.face.message_failed(
+                resource, jid, event.key, Reason.NETWORK_DOWN, event.text, groupchat=groupchat
+            )
 
     def _unmapped(self, live: LiveAccount, event: Event) -> None:
         """It refers to a message whose stanza is not known. No network of today emits these."""

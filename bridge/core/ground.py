@@ -16,7 +16,7 @@ from bridge.api import AccountId, Backend, BackendInfo, NetworkId, Occupant, Occ
 from bridge.core.netguard import NetworkGuard
 from bridge.core.ports import Face
 from bridge.core.room import Room
-from bridge.core.sentids import SentIds
+from bridge.core.sentids import Senders, SentIds
 from bridge.store.engine import Store
 
 
@@ -77,6 +77,7 @@ class Ground:
         "info",
         "link_is_up",
         "salt",
+        "senders",
         "sent_ids",
         "settings",
         "stanza_id",
@@ -100,6 +101,7 @@ class Ground:
         self.stopping = False
         self.salt = b""
         self.sent_ids = SentIds()
+        self.senders = Senders()
 
     def occupant_id(self, room: Room, name: OccupantId) -> str:
         """An id that tells nothing of who it is (XEP-0421 §3), stays with an occupant while the name changes,

@@ -114,6 +114,8 @@ class Outbox:
             self._rows.settle(row, "sent", ids)
             account = self._ground.account_id(item.user, item.address.network)
             self._ground.sent_ids.remember(account, ids, item.resource, item.stanza_id)
+            jid = self._ground.face.jid(item.address)
+            self._ground.senders.remember(item.user, jid, item.stanza_id, item.resource)
         elif not self._ground.link_is_up:
             self._untold.append((row, item, outcome))
         elif isinstance(outcome, Refused):

@@ -59,6 +59,7 @@ class SayJob:
         outcome = command if isinstance(command, Refused) else await session.execute(command)
         if type(outcome) is Sent:
             self._reflect(message, outcome.parts)
+            self._ground.senders.remember(room.user, room.jid, message.stanza_id, message.resource)
         elif isinstance(outcome, Refused):
             self.failed(outcome.reason, outcome.text)
         elif isinstance(outcome, Unknown):

@@ -1,10 +1,12 @@
-"""Which stanza a network's own message id stands for: what later reports of delivery or failure refer to.
+"""Which stanza a network's own message id, or a command's key, stands for: what later reports of delivery or
+failure refer to.
 
 Kept in memory for the newest messages: a report that comes after a restart, or after many others, finds
 none."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from bridge.api import AccountId, MessageId
@@ -17,15 +19,34 @@ class SentIds:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._found: dict[tuple[AccountId, MessageId], tuple[str, str]] = {}
+        self._found: OrderedDict[tuple[AccountId, MessageId], tuple[str, str]] = OrderedDict()
 
     def remember(self, account: AccountId, ids: Iterable[MessageId], resource: str, stanza_id: str) -> None:
         """A message went out under these ids (one for each part)."""
         for message_id in ids:
             self._found[account, message_id] = (resource, stanza_id)
         while len(self._found) > self._kept:
-            del self._found[next(iter(self._found))]
+            self._found.popitem(last=False)
 
     def find(self, account: AccountId, message_id: MessageId) -> tuple[str, str] | None:
         """Who sent it, and with which stanza id; None: not known (any more)."""
         return self._found.get((account, message_id))
+
+
+class Senders:
+    """Who sent the newest messages that networks took: (user, JID of the chat, key) -> full JID."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._found: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+
+    def remember(self, user: str, jid: str, key: str, resource: str) -> None:
+        """A message was handed to the network. One without a key cannot be reported on."""
+        if key:
+            self._found[user, jid, key] = resource
+            if len(self._found) > self._kept:
+                self._found.popitem(last=False)
+
+    def find(self, user: str, jid: str, key: str) -> str | None:
+        """Who sent it; None: not known (any more)."""
+        return self._found.get((user, jid, key))

@@ -20,6 +20,7 @@ from bridge.api import (
     Later,
     MarkDisplayed,
     MessageId,
+    MessageLost,
     NetworkAddress,
     NetworkNotice,
     Outcome,
@@ -40,7 +41,7 @@ from bridge.api import (
     Unknown,
 )
 from bridge.core.room import Room
-from bridge.core.sentids import SentIds
+from bridge.core.sentids import Senders, SentIds
 from bridge.core.values import ArchiveQuery, Outgoing, RoomMessage
 from tests.core.conftest import ALICE, BOB, BOB_JID, LAPTOP, NET, PHONE, ROOM, ROOM_JID, World
 from tests.core.face import until
@@ -329,6 +330,30 @@ async def test_reports_of_direct_messages_reach_their_sender(world: World) -> No
     assert failed[4] == "The mailbox is full."
     session.emit(Delivered(chat, MessageId("n-2")))
     assert len(world.face.of("direct_receipt")) == 1
+
+
+async def test_a_message_that_may_be_lost_is_told_to_its_sender(world: World) -> None:
+    await world.start()
+    world.write("hello", "s7")
+    room = await world.joined()
+    say(world, room, "to all", "s8")
+    await reflections(world)
+    senders = world.gateway._ground.senders
+    await until(lambda: senders.find(ALICE, BOB_JID, "s7"))
+    session = world.network.session
+    session.emit(MessageLost(DirectChat(BOB.contact), "s7", "The connection broke."))
+    session.emit(MessageLost(RoomChat(RoomId("#room")), "s8", "The connection broke."))
+    session.emit(MessageLost(RoomChat(RoomId("#room")), "another", "The connection broke."))
+    direct, room = (call for call in world.face.of("message_failed"))
+    assert (direct.args[:3], direct.args[4]) == ((PHONE, BOB_JID, "s7"), "The connection broke.")
+    assert (room.args[0], room.args[2]) == (PHONE, "s8")
+
+
+def test_only_the_newest_senders_are_kept() -> None:
+    senders = Senders(kept=2)
+    for key in ("1", "2", "3", ""):
+        senders.remember(ALICE, BOB_JID, key, PHONE)
+    assert [senders.find(ALICE, BOB_JID, key) for key in ("1", "2", "3", "")] == [None, PHONE, PHONE, None]
 
 
 def test_only_the_newest_ids_are_kept() -> None:

@@ -24,6 +24,7 @@ from bridge.api import (
     JoinRoom,
     KickOccupant,
     Later,
+    MessageLost,
     MessageReceived,
     NameChanged,
     NetworkNotice,
@@ -177,6 +178,54 @@ async def test_a_dead_server_is_noticed(server: ScriptedServer) -> None:
         error = await me.ended()
     assert isinstance(error, ConnectionLost)
     assert "ping timeout" in str(error)
+
+
+async def test_what_a_dead_server_was_not_seen_to_read_is_told(server: ScriptedServer) -> None:
+    async with driven(options_for(server.port, ping_interval=0.05, ping_timeout=0.5)) as me:
+        await me.connected()
+        await joined(me, server)
+        assert await me.session.execute(say("asked about")) == Sent()
+        assert await me.session.execute(SendMessage(RoomChat(ROOM), "heard", Content("heard"))) == Sent()
+        heard = len([line for line in server.lines if line.startswith("PING :alive")])
+        for number in (1, 2):
+            await server.heard(f"PING :alive-{heard + number}")
+        server.answers_ping = False
+        for key in ("first", "second"):
+            assert await me.session.execute(SendMessage(RoomChat(ROOM), key, Content(key))) == Sent()
+        assert isinstance(await me.ended(), ConnectionLost)
+    lost = [event for event in me.host.events if isinstance(event, MessageLost)]
+    assert [(event.chat, event.key) for event in lost] == [
+        (RoomChat(ROOM), "first"),
+        (RoomChat(ROOM), "second"),
+    ]
+    assert "may not have arrived" in lost[0].text
+
+
+async def test_what_was_said_before_leaving_is_not_doubted(server: ScriptedServer) -> None:
+    async with driven(options_for(server.port)) as me:
+        await me.connected()
+        await joined(me, server)
+        assert await me.session.execute(say("last words")) == Sent()
+        await me.session.close("bye")
+        assert await me.ended() is None
+    assert not [event for event in me.host.events if isinstance(event, MessageLost)]
+
+
+async def test_an_answer_that_was_not_read_for_the_bridges_sake(server: ScriptedServer) -> None:
+    """The PING's answer waits in the socket while we rest; the server is not dead for that."""
+    async with driven(options_for(server.port, ping_interval=0.05, ping_timeout=0.3)) as me:
+        await me.connected()
+        await joined(me, server)
+        me.host.congested = True
+        server.say(":bob!b@h PRIVMSG #c :one")
+        await me.host.wait(MessageReceived)
+        me.host.congested = False
+        for _ in range(3):
+            await server.heard("PING :alive")
+        me.host.room_again.set()
+        for _ in range(3):
+            await server.heard("PING :alive")
+        assert not me.running.done()
 
 
 async def test_a_server_that_answers_is_alive(server: ScriptedServer) -> None:
