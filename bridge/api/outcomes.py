@@ -39,6 +39,7 @@ class Reason(enum.Enum):
     RATE_LIMITED = "rate-limited"
     REGISTRATION_REQUIRED = "registration-required"
     ROOM_FULL = "room-full"
+    STORE_DOWN = "store-down"
     INVITE_ONLY = "invite-only"
     BANNED = "banned"
     TIMEOUT = "timeout"

@@ -22,6 +22,7 @@ from bridge.api import (
 from bridge.core.admission import Admission
 from bridge.core.ground import Ground
 from bridge.core.pool import SessionPool
+from bridge.core.storage import asking_store
 from bridge.core.values import AccountStatus, Registered, SessionState
 from bridge.store.registrations import Registration
 
@@ -48,8 +49,9 @@ class Accounts:
                 self._pool.ensure(self._pool.live(row.user, NetworkId(row.network)))
 
     async def form(self, user: str, network: NetworkId) -> Form:
-        """The registration form, filled in with what is known; secrets never are."""
-        found = await self._ground.store.registrations.get(self._ground.domain, user, network)
+        """The registration form, filled in with what is known; secrets never are. Raises `Unavailable`."""
+        with asking_store():
+            found = await self._ground.store.registrations.get(self._ground.domain, user, network)
         known = dict(found.settings) if found else {}
         form = self._ground.backend.registration(network, known)
         fields = tuple(
@@ -60,14 +62,15 @@ class Accounts:
 
     async def register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> None:
         """Register, or change a registration: an empty secret keeps the one that is stored. Raises
-        `RegistrationRefused`."""
+        `RegistrationRefused`, `Unavailable`."""
         refused = self._admission.of_user(user)
         if refused is not None:
             raise RegistrationRefused(refused.text)
         if not self._ground.settings.registration_open and not self.is_registered(user):
             raise RegistrationRefused("Registration is closed on this gateway.")
         registrations = self._ground.store.registrations
-        found = await registrations.get(self._ground.domain, user, network)
+        with asking_store():
+            found = await registrations.get(self._ground.domain, user, network)
         old = dict(found.secrets) if found else {}
         form = self._ground.backend.registration(network, {})
         secret = {field.name for field in form.fields if field.kind is FieldKind.SECRET}
@@ -81,18 +84,20 @@ class Accounts:
         checked = await self._ground.backend.check_registration(network, given, self._ground.guard)
         settings = {name: value for name, value in checked.items() if name not in secret}
         secrets = {name: value for name, value in checked.items() if name in secret and value}
-        await registrations.put(Registration(self._ground.domain, user, network, settings, secrets))
+        with asking_store():
+            await registrations.put(Registration(self._ground.domain, user, network, settings, secrets))
         self._registered.setdefault(user, set()).add(network)
         log.info("registered", extra={"account": self._ground.account_id(user, network)})
         await self._reopen(user, network)
 
     async def unregister(self, user: str, network: NetworkId) -> bool:
         """Remove a registration; for the network `""` all that the gateway has of the user. False: there was
-        none."""
+        none. Raises `Unavailable`."""
         networks = list(self._registered.get(user, ())) if network == "" else [network]
         was_registered = any(known in self._registered.get(user, ()) for known in networks)
         for known in networks:
-            await self._ground.store.registrations.remove(self._ground.domain, user, known)
+            with asking_store():
+                await self._ground.store.registrations.remove(self._ground.domain, user, known)
             self._registered.get(user, set()).discard(known)
         if not self._registered.get(user):
             self._registered.pop(user, None)
@@ -103,8 +108,9 @@ class Accounts:
         return was_registered
 
     async def registrations(self, user: str) -> list[Registered]:
-        """What the user has registered, without secrets."""
-        rows = await self._ground.store.registrations.list_for(self._ground.domain, user)
+        """What the user has registered, without secrets. Raises `Unavailable`."""
+        with asking_store():
+            rows = await self._ground.store.registrations.list_for(self._ground.domain, user)
         return [Registered(row.network, dict(row.settings)) for row in rows]
 
     def status(self, user: str) -> list[AccountStatus]:

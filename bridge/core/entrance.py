@@ -16,6 +16,7 @@ from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomregistry import RoomRegistry
 from bridge.core.tasks import Tasks
 from bridge.core.values import HistoryRequest, RoomMessage
+from bridge.store.errors import StoreDown
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,9 @@ class Entrance:
         try:
             await self._archive.prepare(room)
             return await self._archive.history(room, request)
+        except StoreDown as error:
+            log.warning("a room is shown without its history: %s", error, extra={"room": room.jid})
+            return []
         except Exception:
             log.exception("a room is shown without its history")
             return []

@@ -1,7 +1,8 @@
 """Direct messages from networks to users: stored first, delivered in order, settled by the fence.
 
 Stored means acknowledged to the network; delivered means that the XMPP server has it (`docs/fence.md`). What
-a broken link left unfenced is sent again with the same stanza id."""
+a broken link left unfenced is sent again with the same stanza id. While the store is out, messages that come
+without a cursor (no network has them for us) are delivered first and stored when it is back."""
 
 from __future__ import annotations
 
@@ -13,10 +14,12 @@ from functools import partial
 import msgspec
 
 from bridge.api import ContactAddress, ContactId, MessageId, NetworkId
+from bridge.core.early import Early
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
 from bridge.core.tasks import Tasks
 from bridge.core.values import DirectMessage
+from bridge.store.errors import StoreDown
 from bridge.store.queues import InboxRow
 
 log = logging.getLogger(__name__)
@@ -28,6 +31,11 @@ BOUNCE_SECONDS = 5.0
 
 LOST_SECONDS = 1.0
 """How soon a message is sent again that was lost although the link is up (it was down for a moment)."""
+
+
+PAGE_ROWS = 500
+AGAIN_SECONDS = 1.0
+"""How soon a replay looks again for a store that was out."""
 
 
 def refused_by_store(error: Exception) -> asyncio.Future[None]:
@@ -56,6 +64,7 @@ class Inbox:
 
     By row: `_flying` waits for its fence, `_resting` for another try after a bounce, `_held` could not be
     sent for a fault of ours (until the next link), `_settled` was settled since the replay last looked.
+    `_unread`: there may be rows behind the page that the replay read last; `_from_start`: and before it.
     """
 
     def __init__(self, ground: Ground, tasks: Tasks) -> None:
@@ -68,7 +77,10 @@ class Inbox:
         self._held: set[int] = set()
         self._settled: set[int] = set()
         self._replaying = False
-        self._look_again = False
+        self._unread = False
+        self._from_start = False
+        self._early: Early[InboxItem] = Early(self._send)
+        ground.store.writer.health.listen(self._store_changed)
 
     @property
     def unsettled(self) -> int:
@@ -96,8 +108,16 @@ class Inbox:
                 cursor,
             )
         except Exception as error:
-            log.exception("a direct message could not be stored", extra={"account": live.id})
+            if not isinstance(error, StoreDown):
+                log.exception("a direct message could not be stored", extra={"account": live.id})
+            elif cursor is None and self._send(item) is None:
+                log.error(
+                    "a direct message is lost: there is no store and no way", extra={"account": live.id}
+                )
             return refused_by_store(error)
+        if cursor is None:
+            self._early.add(message.stanza_id, item)
+            self._hurry()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(partial(self._stored, item, done))
         return done
@@ -105,14 +125,23 @@ class Inbox:
     def link_up(self) -> None:
         """Deliver what the server may not have."""
         self._held.clear()
-        self._look_again = True
+        self._hurry()
+        self._unread = self._from_start = True
         if not self._replaying:
             self._replaying = True
             self._tasks.start(self._replay(), "inbox replay")
 
+    def _store_changed(self, _out: bool) -> None:
+        self._hurry()
+
+    def _hurry(self) -> None:
+        if self._ground.store.writer.health.out and self._ground.link_is_up:
+            self._early.deliver()
+
     def _stored(
         self, item: InboxItem, done: asyncio.Future[None], stored: asyncio.Future[int | None]
     ) -> None:
+        fence = self._early.stored(item.message.stanza_id)
         if stored.cancelled():
             done.cancel()
             return
@@ -126,24 +155,39 @@ class Inbox:
         if not done.done():
             done.set_result(None)
         row = stored.result()
-        if self._replaying:
-            self._look_again = True
+        if row is not None and fence is not None:
+            self._flying[row] = item
+            fence.add_done_callback(partial(self._fenced, row))
+        elif self._replaying:
+            self._unread = True
         elif row is not None:
             self._deliver(row, item)
 
     async def _replay(self) -> None:
-        """Rows that are stored meanwhile are found by the next look, so that order holds."""
+        """Page by page from the oldest. Rows that are stored meanwhile come last, so that order holds."""
+        after = 0
         try:
-            while self._ground.link_is_up and self._look_again:
-                self._look_again = False
+            while self._ground.link_is_up and self._unread:
+                if self._from_start:
+                    after, self._from_start = 0, False
+                self._unread = False
                 self._settled.clear()
-                for row in await self._rows.pending(self._ground.domain):
+                for row in await self._page(after):
                     if self._ground.face.congested:
                         await self._ground.face.drain()
                     self._deliver_row(row)
+                    after, self._unread = row.id, True
         finally:
             self._replaying = False
             self._settled.clear()
+
+    async def _page(self, after: int) -> list[InboxRow]:
+        try:
+            return await self._rows.pending(self._ground.domain, after, PAGE_ROWS)
+        except StoreDown:
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._unread = True
+            return []
 
     def _deliver_row(self, row: InboxRow) -> None:
         try:
@@ -159,15 +203,25 @@ class Inbox:
             return
         if row in self._resting or row in self._held or row in self._settled:
             return
-        try:
-            contact = self._ground.face.jid(ContactAddress(item.network, item.contact))
-            fence = asyncio.ensure_future(self._ground.face.direct_message(item.user, contact, item.message))
-        except Exception:
-            log.exception("a direct message could not be delivered", extra={"user": item.user})
+        if item.message.stanza_id in self._early:  # `_stored` is about to be called
+            return
+        fence = self._send(item)
+        if fence is None:
             self._held.add(row)
             return
         self._flying[row] = item
         fence.add_done_callback(partial(self._fenced, row))
+
+    def _send(self, item: InboxItem) -> asyncio.Future[str] | None:
+        """Returns the fence; None where it cannot be sent."""
+        if not self._ground.link_is_up:
+            return None
+        try:
+            contact = self._ground.face.jid(ContactAddress(item.network, item.contact))
+            return asyncio.ensure_future(self._ground.face.direct_message(item.user, contact, item.message))
+        except Exception:
+            log.exception("a direct message could not be delivered", extra={"user": item.user})
+            return None
 
     def _fenced(self, row: int, fence: asyncio.Future[str]) -> None:
         item = self._flying.pop(row, None)

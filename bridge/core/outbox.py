@@ -28,8 +28,9 @@ from bridge.core.ground import Ground
 from bridge.core.lanes import INTERNAL_TEXT
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
+from bridge.core.storage import NOT_KEPT
 from bridge.core.tasks import Tasks
-from bridge.store.errors import StoreError
+from bridge.store.errors import StoreDown, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,9 @@ class Outbox:
                 item.resource,
                 item.stanza_id,
             )
+        except StoreDown:
+            self._tell(item, Reason.STORE_DOWN, NOT_KEPT)
+            return
         except StoreError:
             self._tell(item, Reason.INTERNAL, INTERNAL_TEXT)
             raise

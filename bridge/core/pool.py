@@ -10,8 +10,11 @@ from bridge.core.ground import Ground
 from bridge.core.host import AccountHost, Sink
 from bridge.core.lanes import Job, Lane
 from bridge.core.live import LiveAccount
+from bridge.core.storage import STORE_TEXT
 from bridge.core.supervisor import Supervisor, Watcher
 from bridge.core.values import SessionState
+from bridge.store.errors import StoreDown
+from bridge.store.registrations import Registration
 
 
 class SessionPool:
@@ -186,7 +189,7 @@ class SessionPool:
                 if not live.needed:
                     self.release(live, text)
 
-        lane = Lane(online, self._ground.settings.lane_length, done)
+        lane = Lane(lambda: live.session, online, self._ground.settings.lane_length, done)
         return lane
 
     async def _online(self, live: LiveAccount) -> Session:
@@ -223,13 +226,19 @@ class SessionPool:
         secrets: dict[str, str] = {}
         for network in dict.fromkeys((NetworkId(""), live.network)):
             if network in self.registered.get(live.user, ()):
-                found = await self._ground.store.registrations.get(self._ground.domain, live.user, network)
+                found = await self._registration(live.user, network)
                 if found is not None and found.locked:
                     raise AuthFailed("Your stored password cannot be read any more: please register again.")
                 if found is not None:
                     settings.update({name: value for name, value in found.settings.items() if value})
                     secrets.update({name: value for name, value in found.secrets.items() if value})
         return Account(live.id, live.user, live.network, settings, secrets, live.nick)
+
+    async def _registration(self, user: str, network: NetworkId) -> Registration | None:
+        try:
+            return await self._ground.store.registrations.get(self._ground.domain, user, network)
+        except StoreDown as error:
+            raise ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) from error
 
 
 def _busy(live: LiveAccount) -> bool:

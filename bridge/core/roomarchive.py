@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 
 from bridge.api import Recent, RoomAddress
 from bridge.core.ground import Ground
 from bridge.core.room import Room
+from bridge.core.storage import asking_store
 from bridge.core.values import ArchiveItemMissing, ArchivePage, ArchiveQuery, HistoryRequest, RoomMessage
 from bridge.store.archive import Message
-from bridge.store.errors import ItemNotFound
+from bridge.store.errors import ItemNotFound, StoreDown
 
 _encoder = msgspec.msgpack.Encoder()
 _decode: Callable[[bytes], RoomMessage] = msgspec.msgpack.Decoder(RoomMessage).decode
+
+
+log = logging.getLogger(__name__)
+
+KEY_SECONDS = 5.0
 
 
 class RoomArchive:
@@ -31,10 +40,18 @@ class RoomArchive:
         return self._ground.store.new_id()
 
     async def prepare(self, room: Room) -> None:
-        """Find the room's key in the store, before its first message."""
-        if self._on and not room.archive_key:
-            account = self._ground.account_id(room.user, room.address.network)
-            room.archive_key = await self._archive.room_key(account, room.address.room)
+        """Find the room's key in the store, before its first message. While the store is out nobody waits for
+        that: then the room is archived from when the store is back."""
+        if not self._on or room.archive_key:
+            return
+        account = self._ground.account_id(room.user, room.address.network)
+        finding = self._archive.find_key(account, room.address.room)
+        wait = 0 if self._ground.store.writer.health.out else KEY_SECONDS
+        await asyncio.wait({finding}, timeout=wait)
+        if finding.done():
+            _found(room, finding)
+        else:
+            finding.add_done_callback(partial(_found, room))
 
     def add(self, room: Room, message: RoomMessage) -> None:
         """Keep a message. Returns at once; it is in the store within some milliseconds."""
@@ -65,9 +82,13 @@ class RoomArchive:
         )
 
     async def page(self, user: str, address: RoomAddress, query: ArchiveQuery) -> ArchivePage:
-        """A page of a room's archive. Raises `ArchiveItemMissing`."""
+        """A page of a room's archive. Raises `ArchiveItemMissing`, `Unavailable`."""
         if not self._on:
             return ArchivePage((), True, 0, 0)
+        with asking_store():
+            return await self._page(user, address, query)
+
+    async def _page(self, user: str, address: RoomAddress, query: ArchiveQuery) -> ArchivePage:
         key = await self._archive.room_key(self._ground.account_id(user, address.network), address.room)
         try:
             if query.ids:
@@ -87,11 +108,13 @@ class RoomArchive:
         return ArchivePage(tuple(_messages(page.rows)), page.complete, page.count, page.first_index)
 
     async def bounds(self, user: str, address: RoomAddress) -> tuple[int, int] | None:
-        """The ids of the first and last message of a room's archive; None: it is empty."""
+        """The ids of the first and last message of a room's archive; None: it is empty. Raises
+        `Unavailable`."""
         if not self._on:
             return None
-        key = await self._archive.room_key(self._ground.account_id(user, address.network), address.room)
-        return await self._archive.metadata(key)
+        with asking_store():
+            key = await self._archive.room_key(self._ground.account_id(user, address.network), address.room)
+            return await self._archive.metadata(key)
 
     async def find(self, room: Room, archive_id: str) -> RoomMessage | None:
         """The message with that id, if it is in the archive."""
@@ -99,9 +122,18 @@ class RoomArchive:
             return None
         try:
             found = await self._archive.ids(room.archive_key, [int(archive_id)])
-        except ItemNotFound:
+        except (ItemNotFound, StoreDown):
             return None
         return _decode(found[0].payload) if found else None
+
+
+def _found(room: Room, finding: asyncio.Future[int]) -> None:
+    if finding.cancelled():
+        return
+    if finding.exception() is None:
+        room.archive_key = finding.result()
+    else:
+        log.error("a room is not archived: %s", finding.exception(), extra={"room": room.jid})
 
 
 def _messages(rows: Iterable[Message]) -> list[RoomMessage]:

@@ -11,6 +11,7 @@ from sqlalchemy import Table, bindparam, delete, literal_column, select, update
 from sqlalchemy.engine import Connection, Engine
 
 from bridge.store.database import Reader
+from bridge.store.errors import StoreDown
 from bridge.store.statements import (
     PRUNE_ROWS,
     Statement,
@@ -146,8 +147,11 @@ class Inbox(_Queue):
         """Keep an event and, in the same transaction, move the account's cursor (name, value).
 
         The future completes when both are on disk: with the row's id, or with None when `dedupe` was there
-        already (then only the cursor moves). An empty `dedupe` is never a duplicate.
+        already (then only the cursor moves). An empty `dedupe` is never a duplicate. It waits as long as the
+        database is out. Raises StoreDown while the database is out and too many rows wait.
         """
+        if self._writer.full:
+            raise StoreDown("the database takes no rows, and as many wait as may")
         row = {
             "id": self._new_id(),
             "gateway": gateway,

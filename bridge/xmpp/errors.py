@@ -40,6 +40,7 @@ _SHAPES = {
     Reason.RATE_LIMITED: Shape("wait", "resource-constraint", 500),
     Reason.REGISTRATION_REQUIRED: Shape("auth", "registration-required", 407),
     Reason.ROOM_FULL: Shape("wait", "service-unavailable", 503),
+    Reason.STORE_DOWN: Shape("wait", "resource-constraint", 500),
     Reason.INVITE_ONLY: Shape("auth", "registration-required", 407),
     Reason.BANNED: Shape("auth", "forbidden", 403),
     Reason.TIMEOUT: Shape("wait", "remote-server-timeout", 504),

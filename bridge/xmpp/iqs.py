@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 
 from msgspec import Struct
 
+from bridge.core.storage import Unavailable
 from bridge.xmpp import escape
 from bridge.xmpp.inbound import read_error
 from bridge.xmpp.jids import BadJid, bare, prepare, split
@@ -340,6 +341,9 @@ class Iqs:
                 payload = await handler(iq)
         except StanzaError as error:
             self._write(stanza_error_xml(error, iq.element))
+        except Unavailable as error:
+            refusal = StanzaError("wait", "resource-constraint", str(error))
+            self._write(stanza_error_xml(refusal, iq.element))
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 log.warning("request %r of %s not answered in %g s", iq.id, bare(iq.sender), deadline)
