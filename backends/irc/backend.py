@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from weakref import WeakValueDictionary
 
 from backends.irc import forms, trial
 from backends.irc.address import AddressBook
 from backends.irc.dial import TlsContexts, plan_for
+from backends.irc.heard import Heard
 from backends.irc.names import classic_nick, tidy_nick
 from backends.irc.options import Options, read_password
 from backends.irc.options import check as check_options
@@ -32,6 +34,7 @@ class IrcBackend:
         self._book = AddressBook(options)
         self._contexts = TlsContexts()
         self._ghosts: dict[AccountId, float] = {}
+        self._heard: WeakValueDictionary[NetworkId, Heard] = WeakValueDictionary()
         fixed = options.fixed_server
         self._info = BackendInfo(
             name="irc",
@@ -90,8 +93,9 @@ class IrcBackend:
             account.network, account.settings, account.secrets, nick, ghost=self._has_ghost(account.id)
         )
         plan = plan_for(self._options, account.network, account.settings)
+        heard = self._heard.setdefault(account.network, Heard())
         setup = Setup(
-            self._options, self._book, self._contexts, plan, identity, lambda: self._broke(account.id)
+            self._options, self._book, self._contexts, plan, identity, lambda: self._broke(account.id), heard
         )
         return IrcSession(account, host, setup)
 

@@ -15,11 +15,12 @@ class Inbound:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._heard = link.heard
         self._waiters = link.waiters
         self._talk = TalkLines(link)
         self._server = ServerLines(link, self._talk.forget_chats)
         rooms = RoomLines(link, self._server.relay)
-        self._said = self._talk.said
+        self._said, self._again = self._talk.said, self._talk.said_again
         self._handlers = {
             **self._server.handlers(),
             **rooms.handlers(),
@@ -30,7 +31,13 @@ class Inbound:
         }
 
     def receive(self, text: str) -> None:
-        """One line. Only a message in its usual form goes the short way: `:who PRIVMSG target :text`."""
+        """One line. Only a message in its usual form goes the short way: `:who PRIVMSG target :text`. One
+        that another connection has heard already goes a shorter one."""
+        heard = self._heard
+        if heard.many:
+            known = heard.find(text)
+            if known is not None and self._again(known):
+                return
         tags = None
         line = text
         if line[0] == "@":
@@ -41,7 +48,9 @@ class Inbound:
         if rest[:8] == "PRIVMSG " and source[:1] == ":":
             target, colon, said = rest[8:].partition(" :")
             if colon and target and " " not in target:
-                self._said(source[1:], target, said, tags)
+                event = self._said(source[1:], target, said, tags)
+                if event is not None and heard.many:
+                    heard.put(text, (event.sender, target, event))
                 return
         parsed = parse_line(text)
         if parsed is not None:

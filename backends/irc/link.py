@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import Any
 
 from backends.irc.address import AddressBook
 from backends.irc.casemap import fold_ascii
 from backends.irc.channels import Channels
+from backends.irc.heard import Heard
 from backends.irc.isupport import Isupport
 from backends.irc.options import Options
 from backends.irc.outbox import Outbox
@@ -55,10 +57,14 @@ class Correspondents:
 
 
 class Link:
-    """One connection. `userhost` is ours as others see it, empty while unknown."""
+    """One connection. `userhost` is ours as others see it, empty while unknown; `heard` is what all
+    connections to this network have in common."""
 
-    def __init__(self, host: Host, network: NetworkId, options: Options, book: AddressBook) -> None:
+    def __init__(
+        self, host: Host, network: NetworkId, options: Options, book: AddressBook, heard: Heard
+    ) -> None:
         self.host = host
+        self.heard = heard
         self.network = network
         self.options = options
         self.book = book
@@ -97,8 +103,7 @@ class Link:
 
     def room_for_text(self, target: str) -> int:
         """How many bytes of text one message to this target may have, so that others get it whole."""
-        prefix = 1 + _size(self.nick) + 1 + (_size(self.userhost) or _UNKNOWN_USERHOST)
-        return max(self.isupport.linelen - 2 - prefix - _size(f" PRIVMSG {target} :"), 64)
+        return _room_for_text(self.isupport.linelen, self.nick, self.userhost, target)
 
     def joining(self, room: RoomId) -> None:
         """A JOIN is on its way; without any answer it counts as refused."""
@@ -146,3 +151,9 @@ class Link:
 
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
+
+
+@lru_cache(4096)
+def _room_for_text(linelen: int, nick: str, userhost: str, target: str) -> int:
+    prefix = 1 + _size(nick) + 1 + (_size(userhost) or _UNKNOWN_USERHOST)
+    return max(linelen - 2 - prefix - _size(f" PRIVMSG {target} :"), 64)

@@ -10,6 +10,7 @@ import msgspec
 
 from backends.irc.address import AddressBook
 from backends.irc.dial import Dialler, Plan, TlsContexts
+from backends.irc.heard import Heard
 from backends.irc.inbound import Inbound
 from backends.irc.keepalive import regain_nick, watch
 from backends.irc.link import Link
@@ -66,6 +67,7 @@ class Setup(msgspec.Struct, frozen=True):
     plan: Plan
     identity: Identity
     broke: Callable[[], None]
+    heard: Heard
 
 
 class IrcSession:
@@ -74,7 +76,7 @@ class IrcSession:
     def __init__(self, account: Account, host: Host, setup: Setup) -> None:
         self._host = host
         self._setup = setup
-        self._link = Link(host, account.network, setup.options, setup.book)
+        self._link = Link(host, account.network, setup.options, setup.book, setup.heard)
         self._inbound = Inbound(self._link)
         self._outbound = Outbound(self._link, self._end_soon)
         self._queries = Queries(self._link)
@@ -88,6 +90,10 @@ class IrcSession:
 
     async def run(self) -> None:
         """See `Session.run`."""
+        with self._setup.heard.listening():
+            await self._run()
+
+    async def _run(self) -> None:
         working = asyncio.ensure_future(self._work())
         ending = asyncio.ensure_future(self._over.wait())
         try:

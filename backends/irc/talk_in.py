@@ -8,6 +8,7 @@ import re
 
 from backends.irc import ctcp
 from backends.irc.formatting import plain, read
+from backends.irc.heard import Known
 from backends.irc.link import Link
 from backends.irc.parser import Line, build
 from backends.irc.stamps import Stamps
@@ -46,20 +47,34 @@ class TalkLines:
         """What channels are called may have changed."""
         self._chats.clear()
 
-    def said(self, source: str, target: str, text: str, tags: dict[str, str] | None) -> None:
-        """A PRIVMSG. `tags` is `None` where there are none."""
+    def said(
+        self, source: str, target: str, text: str, tags: dict[str, str] | None
+    ) -> MessageReceived | None:
+        """A PRIVMSG. `tags` is `None` where there are none. Returns what was emitted if the same line means
+        the same to whoever else hears it."""
         action = False
         if text[:1] == ctcp.DELIMITER:
             found = ctcp.parse(text)
             if found is not None and found[0] != "ACTION":
                 self._asked(source, *found)
-                return
+                return None
             action, text = (True, found[1]) if found is not None else (False, text)
         nick, _, _userhost = source.partition("!")
         content = Content(text) if text.isprintable() and not action else read(text, action=action)
-        self._emit(nick, target, content, tags)
+        return self._emit(nick, target, content, tags)
 
-    def _emit(self, nick: str, target: str, content: Content, tags: dict[str, str] | None) -> None:
+    def said_again(self, known: Known) -> bool:
+        """A line that another connection has heard. False, and nothing done, where it means something else
+        here: our own words, or a channel that we know by another name, or not."""
+        nick, target, event = known
+        if self._chats.get(target) != event.chat or self._link.is_me(nick):
+            return False
+        self._link.host.emit(event)
+        return True
+
+    def _emit(
+        self, nick: str, target: str, content: Content, tags: dict[str, str] | None
+    ) -> MessageReceived | None:
         own = self._link.is_me(nick)
         chat: Chat | None = self._chats.get(target) or self._room(target)
         sender = OccupantId(nick)
@@ -76,6 +91,9 @@ class TalkLines:
             message_id = MessageId(tags.get("msgid", ""))
             event = MessageReceived(chat, sender, message_id, content, sent_at, own=own)
         self._link.host.emit(event)
+        # A batch is one connection's own, and so is what its tag says.
+        same = not own and sender is not _NOBODY and (tags is None or "batch" not in tags)
+        return event if same else None
 
     def _room(self, target: str) -> RoomChat | None:
         """The room that a target is; `@#c` (STATUSMSG) goes to some of #c. `None` for a nick."""

@@ -1,0 +1,38 @@
+"""Knows what the connections to one network heard just now: what is said in a channel comes to each of them
+in the same words, and needs to be understood only once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bridge.api import MessageReceived, Recent
+
+Known = tuple[str, str, MessageReceived]
+"""Who spoke (the nick), the target of the line, and what it means to everybody but that one."""
+
+
+class Heard:
+    """The memory of all connections to one network, by whole lines. `many`: there is more than one."""
+
+    __slots__ = ("__weakref__", "_lines", "_listening", "find", "many", "put")
+
+    def __init__(self) -> None:
+        self.many = False
+        self._listening = 0
+        self._lines: Recent[str, Known] = Recent()
+        self.find = self._lines.get
+        self.put = self._lines.put
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """One connection, for as long as it lasts."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        self._listening += more
+        self.many = self._listening > 1
