@@ -231,7 +231,7 @@ class Play:
     async def _do_device(self, step: Step) -> None:
         """A second client of the same user for a while."""
         user = self.users[step.who]
-        device = XmppUser(self.ledger, step.who, self.host, "b")
+        device = XmppUser(self.ledger, step.who, self.host)
         device.nick = user.nick
         await device.connect(self.c2s_port)
         for room in self.town.rooms_of(step.who):

@@ -19,6 +19,7 @@ MUC_USER = "{http://jabber.org/protocol/muc#user}"
 DELAY = "{urn:xmpp:delay}delay"
 MAM = "{urn:xmpp:mam:2}result"
 PING = "{urn:xmpp:ping}ping"
+_resources = itertools.count(1)
 
 
 def room_jid(room: int) -> str:
@@ -34,11 +35,10 @@ def puppet(nick: str) -> str:
 class XmppUser(asyncio.Protocol):
     """One client. `stays` are the rooms it is in or enters; `nick` is shared by a person's clients."""
 
-    def __init__(self, ledger: Ledger, person: str, host: str, resource: str = "a") -> None:
+    def __init__(self, ledger: Ledger, person: str, host: str) -> None:
         self.ledger = ledger
         self.person = person
         self.host = host
-        self.resource = resource
         self.nick = person
         self.stays: dict[int, Stay] = {}
         self.own: dict[int, str] = {}
@@ -53,12 +53,13 @@ class XmppUser(asyncio.Protocol):
         self._top: asyncio.Queue[Element] | None = None
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.Event()
-        self._newest: deque[bytes] = deque(maxlen=12)
+        self._story: deque[str] = deque(maxlen=16)
 
     # -- the stream
 
     async def connect(self, port: int) -> None:
-        """Log in and go online."""
+        """Log in and go online, each time by another resource: the answer to a client's leave may come after
+        it is gone, and is not to meet its successor."""
         self._closed.clear()
         self._top = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -72,8 +73,8 @@ class XmppUser(asyncio.Protocol):
         self._header()
         await self._next()
         self._top = None
-        bind = f"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{self.resource}</resource></bind>"
-        await self.ask("", bind, "set")
+        resource = f"<resource>soak{next(_resources)}</resource>"
+        await self.ask("", f"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{resource}</bind>", "set")
         await self.ask("", "<query xmlns='jabber:iq:roster'/>")
         self.online = True
         self.send("<presence/>")
@@ -115,7 +116,6 @@ class XmppUser(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         parser = self._parser
         parser.feed(data)
-        self._newest.append(data)
         for event, element in parser.read_events():
             if event == "start":
                 self._depth += 1
@@ -187,7 +187,7 @@ class XmppUser(asyncio.Protocol):
         subject = message.findtext(f"{C}subject")
         if stay is not None and subject is not None and body is None:
             stay.subject = subject
-            self.own[room] = "in"
+            self._now(room, "in")
         number = self._number(body) if body is not None else None
         if number is None:
             return
@@ -216,7 +216,7 @@ class XmppUser(asyncio.Protocol):
         if room is None:
             return
         if kind == "error":
-            self.own[room] = "error: " + _error_text(presence)
+            self._now(room, "error: " + _error_text(presence))
             return
         codes = {status.get("code") for status in presence.iter(f"{MUC_USER}status")}
         if "110" not in codes:
@@ -226,17 +226,22 @@ class XmppUser(asyncio.Protocol):
         elif kind is None:
             self._here(room, presence.get("from", "").partition("/")[2])
 
+    def _now(self, room: int, state: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._story.append(f"{loop.time():.2f} room {room} {self.own.get(room)} -> {state}")
+        self.own[room] = state
+
     def _here(self, room: int, nick: str) -> None:
         self.nick = nick
         if self.own.get(room) == "lost":
             self.begin(room, 0)
-        self.own[room] = "entered" if self.own.get(room) != "in" else "in"
+        self._now(room, "entered" if self.own.get(room) != "in" else "in")
 
     def _out(self, room: int, codes: set[str | None]) -> None:
         if "303" in codes:
             return
         how = "lost" if "332" in codes else "kicked" if "307" in codes else "left"
-        self.own[room] = how
+        self._now(room, how)
         self.times_lost[room] += how == "lost"
         stay = self.stays.pop(room, None)
         if stay is not None:
@@ -265,7 +270,7 @@ class XmppUser(asyncio.Protocol):
     async def join(self, room: int, asked: int = 20, since: int | None = None, stamp: str = "") -> None:
         """Enter a room, and wait for the subject that ends the join."""
         history = f"since='{stamp}'" if stamp else f"maxstanzas='{asked}'"
-        self.own[room] = "entering"
+        self._now(room, "entering")
         self.begin(room, asked, since)
         self.send(
             f"<presence to={quoteattr(room_jid(room) + '/' + self.nick)}>"
@@ -278,8 +283,8 @@ class XmppUser(asyncio.Protocol):
         await until(
             lambda: self.own.get(room) == wanted,
             lambda: (
-                f"{self.person}/{self.resource} to be {wanted!r} in room {room} (is {self.own.get(room)!r}); "
-                f"the last that came: {b''.join(self._newest).decode('utf-8', 'replace')}"
+                f"{self.person} to be {wanted!r} in room {room} (is {self.own.get(room)!r}); "
+                f"so it came: {'; '.join(self._story)}"
             ),
         )
 
