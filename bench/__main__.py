@@ -1,83 +1,102 @@
-"""`python -m bench`: run the scenarios and print a table. `--quick` for a tenth of the work and one run each,
-`--runs N`, `--only WORD`, `--profile FILE` (cProfile of the bridge under a burst from IRC)."""
+"""`python -m bench`: the bridge between a raw XMPP and a raw IRC server end, every message checked, beside
+the least that Python must do for the same work, and beside another gateway if asked for."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import platform
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial
+from pathlib import Path
 
-from bench.scenarios import Figures, WrongCount, from_irc, idle, joining, medians, to_irc
+from bench import biboumi, cases, report
+from bench.cases import Case, Result
+from bench.ends import WrongCount
+from bench.programs import bridge, floor
+from bench.subject import Program
 
-Scenario = Callable[..., Awaitable[Figures]]
+_STATES = {"on": (True,), "off": (False,), "both": (False, True)}
 
 
-def bursts(quick: bool) -> list[tuple[str, int, Scenario]]:
-    """The scenarios that are compared with the floor: name, messages, how."""
-    part = 10 if quick else 1
+def chosen(options: argparse.Namespace) -> list[tuple[Case, bool]]:
+    """The cases that were asked for, each with its archive on or off."""
+    word = options.only.lower()
     return [
-        ("IRC to XMPP", 20_000 // part, partial(from_irc, 20_000 // part)),
-        ("IRC to XMPP, 10 resources", 5_000 // part, partial(from_irc, 5_000 // part, 10)),
-        ("XMPP to IRC with reflection", 10_000 // part, partial(to_irc, 10_000 // part)),
+        (case, archive)
+        for case in cases.every(options.quick)
+        if case.name == word or (word in f"{case.name} {case.title.lower()}" and not _is_name(word))
+        for archive in case.archive
+        if archive in _STATES[options.archive]
     ]
 
 
-async def table(options: argparse.Namespace) -> None:
-    """Measure and print, row by row."""
-    print(f"Python {platform.python_version()}, medians of {options.runs}; CPU of the process under test.\n")
-    print("| work | archive | CPU us a message | floor us | ratio | messages/s | floor/s | peak RSS MB |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name, count, scenario in bursts(options.quick):
-        for archive in (False, True):
-            title = f"{name}: {count:,}"
-            if options.only in title:
-                await _row(title, archive, scenario, options.runs)
-    if options.only:
-        return
-    users = 20 if options.quick else 100
-    figures = await medians(options.runs, lambda: joining(users, 200))
-    memory = figures.more["KiB a user"]
-    print(f"\n{users} users join a room of 200: {figures.cpu / 1000:.1f} CPU-ms and {memory:.0f} KiB a user,")
-    print(f"{users / figures.rate:.1f} s for all.")
-    figures = await medians(options.runs, idle)
-    print(
-        f"Start to handshake {figures.more['start s']:.2f} s ({figures.more['start CPU s']:.2f} s of CPU); "
+def _is_name(word: str) -> bool:
+    return word in {case.name for case in cases.every(False)}
+
+
+async def measure(work: list[tuple[Case, bool]], runs: int, peer: Program | None) -> list[Result]:
+    """All results, telling each on standard error as it comes."""
+    results = []
+    for case, archive in work:
+        result = await cases.measure(case, archive, runs, [bridge(), floor()], peer)
+        results.append(result)
+        for name in result.runs:
+            shown = ", ".join(f"{key} {report.number(value)}" for key, value in result.figures(name).items())
+            print(f"{case.name}, archive {'on' if archive else 'off'}: {name}: {shown}", file=sys.stderr)
+    return results
+
+
+async def profile(case: Case, archive: bool, file: str) -> None:
+    """One run of the bridge under cProfile."""
+    await case.run(bridge(profile=str(Path(file).resolve())), archive)
+    print(f"{case.title}, archive {'on' if archive else 'off'}: python -m pstats {file}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    names = ", ".join(case.name for case in cases.every(False))
+    made.add_argument("--runs", type=int, default=5, metavar="N", help="medians of N (5)")
+    made.add_argument("--quick", action="store_true", help="a tenth of the work, one run")
+    made.add_argument("--only", default="", metavar="WORD", help=f"a case, or a word of a title: {names}")
+    made.add_argument("--archive", choices=list(_STATES), default="both")
+    made.add_argument("--peer", choices=["biboumi"], help="compare with it; installed from Debian if missing")
+    made.add_argument("--json", metavar="FILE", help="write every run's figures there, too")
+    made.add_argument("--write", action="store_true", help="write docs/performance.md and its picture")
+    made.add_argument(
+        "--profile", metavar="FILE", help="profile the bridge in the first case of --only instead"
     )
-    print(f"idle RSS {figures.more['RSS MB']:.1f} MB.")
-
-
-async def _row(title: str, archive: bool, scenario: Scenario, runs: int) -> None:
-    ours = await medians(runs, partial(scenario, archive=archive))
-    floor = await medians(runs, partial(scenario, archive=archive, floor=True))
-    ratio = f"{ours.cpu / floor.cpu:.1f}" if floor.cpu else "-"
-    cells = [
-        title, "on" if archive else "off", f"{ours.cpu:.1f}", f"{floor.cpu:.1f}", ratio,
-        f"{ours.rate:,.0f}", f"{floor.rate:,.0f}", f"{ours.peak * 1024 / 1e6:.0f}",
-    ]  # fmt: skip
-    print("| " + " | ".join(cells) + " |", flush=True)
+    return made
 
 
 def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="", metavar="WORD", help="bursts with this in their name")
-    parser.add_argument("--profile", metavar="FILE", help="write a profile of the bridge instead of a table")
-    options = parser.parse_args()
-    if options.quick:
-        options.runs = 1
+    """Run what was asked for."""
+    options = parser().parse_args()
+    work = chosen(options)
+    if not work:
+        sys.exit(f"no case has {options.only!r} in its name")
+    if options.write and (options.only or options.quick or options.archive != "both"):
+        sys.exit("--write is for a run of everything")
     try:
         if options.profile:
-            wrapper = ("-m", "cProfile", "-o", options.profile)
-            asyncio.run(from_irc(20_000, wrapper=wrapper))
-        else:
-            asyncio.run(table(options))
+            asyncio.run(profile(*work[0], options.profile))
+            return
+        _tables(options, work)
     except WrongCount as error:
         sys.exit(f"wrong count: {error}")
+    except biboumi.NoPeer as error:
+        sys.exit(str(error))
+
+
+def _tables(options: argparse.Namespace, work: list[tuple[Case, bool]]) -> None:
+    peer = biboumi.biboumi() if options.peer else None
+    peer_name, peer_words = (peer.name, f"{peer.name} {biboumi.version()}") if peer else ("", "")
+    runs = 1 if options.quick else options.runs
+    results = asyncio.run(measure(work, runs, peer))
+    print(report.machine(runs, peer_words) + "\n\n" + report.tables(results, peer_name))
+    if options.json:
+        Path(options.json).write_text(report.as_json(results, runs, peer_words))
+    if options.write:
+        report.write(results, runs, peer_name, peer_words)
 
 
 if __name__ == "__main__":

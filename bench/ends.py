@@ -1,23 +1,30 @@
-"""The two ends of the bench: a raw XEP-0114 server and a raw IRC server, that blast prepared bytes.
+"""The two ends of the bench: a raw XEP-0114 server and a raw IRC server, that blast prepared bytes and
+collect what comes.
 
-They are no servers: they know just what the bridge and the floor need to start working.
+They are no servers: they know just what a gateway and the floor need to start working. While the clock runs
+they only count, so that they are not what is measured; what came is checked when the clock has stopped
+(`bench.check`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Iterable
+from typing import cast
 
-DOMAIN = "irc.bench.test"
-SERVER = "bench.test"
-NETWORK = "net"
-CHANNEL = "#bench"
-ROOM = f"{CHANNEL}%{NETWORK}@{DOMAIN}"
+from bench.work import DOMAIN, SERVER, person
 
-_STANZA = re.compile(rb"<(message|presence|iq)\b[^<>]*/>|<(message|presence|iq)\b.*?</\2>", re.DOTALL)
+_IQ = re.compile(rb"<iq\b[^<>]*/>|<iq\b.*?</iq>", re.DOTALL)
 _ATTRIBUTE = re.compile(rb"""\s(id|from|to|type)=(['"])(.*?)\2""")
+_ERROR = re.compile(rb"""<(?:message|presence)\b[^<>]*\stype=['"]error['"].*""", re.DOTALL)
 _CHUNK = 1 << 18
+_READ_SIZE = 400
+
+
+class WrongCount(Exception):
+    """What came out is not what went in."""
 
 
 def attributes(stanza: bytes) -> dict[str, str]:
@@ -26,8 +33,37 @@ def attributes(stanza: bytes) -> dict[str, str]:
     return {name.decode(): value.decode() for name, _, value in _ATTRIBUTE.findall(start)}
 
 
+class Catch:
+    """What an end has read since it was made: `reads`, each with its time (`perf_counter`). `done` is set,
+    and `finished` the time, once `mark` has been seen `count` times, in whatever pieces it came."""
+
+    def __init__(self, mark: bytes, count: int) -> None:
+        self.reads: list[tuple[float, bytes]] = []
+        self.seen = 0
+        self.finished = 0.0
+        self.done = asyncio.Event()
+        self._mark = mark
+        self._count = count
+        self._seam = b""
+
+    def take(self, data: bytes) -> None:
+        """A read."""
+        now = time.perf_counter()
+        self.reads.append((now, data))
+        short = len(self._mark) - 1
+        self.seen += data.count(self._mark) + (self._seam + data[:short]).count(self._mark)
+        self._seam = data[-short:] if len(data) >= short else (self._seam + data)[-short:]
+        if self.seen >= self._count and not self.done.is_set():
+            self.finished = now
+            self.done.set()
+
+    def data(self) -> bytes:
+        """All that was read."""
+        return b"".join([data for _, data in self.reads])
+
+
 class End(asyncio.Protocol):
-    """What both ends share: one listening port, writing with back-pressure, and `closed`."""
+    """What both ends share: a connection that is written to with back-pressure."""
 
     def __init__(self, failed: asyncio.Future[None]) -> None:
         self.transport: asyncio.Transport | None = None
@@ -36,8 +72,7 @@ class End(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -46,7 +81,7 @@ class End(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a complaint of whoever counts ends the run."""
+        """Take what came; a complaint ends the run."""
         try:
             self.take(data)
         except Exception as error:  # noqa: BLE001 - it is told where the run waits
@@ -63,6 +98,10 @@ class End(asyncio.Protocol):
             raise ConnectionError(f"{type(self).__name__} has no connection")
         self.transport.write(data)
 
+    async def writable(self) -> None:
+        """Wait until what was written has been taken."""
+        await self._writable.wait()
+
     async def blast(self, data: bytes) -> None:
         """Send much, as fast as it is read."""
         for at in range(0, len(data), _CHUNK):
@@ -71,29 +110,32 @@ class End(asyncio.Protocol):
 
 
 class XmppEnd(End):
-    """The XMPP server: accepts any secret, answers the bridge's requests with an empty result, and hands each
-    message and presence to `on_stanza(kind, bytes)`."""
+    """The XMPP server: accepts any secret, and answers requests with an empty result. `catch`, if there is
+    one, gets all that is read; an error stanza meanwhile is a complaint."""
 
     def __init__(self, failed: asyncio.Future[None]) -> None:
         super().__init__(failed)
         self.accepted = asyncio.Event()
-        self.on_stanza: Callable[[bytes, bytes], None] = lambda kind, stanza: None
+        self.catch: Catch | None = None
         self._rest = b""
+        self._answers: dict[str, asyncio.Future[bytes]] = {}
 
     def take(self, data: bytes) -> None:
-        data = self._rest + data
         if not self.accepted.is_set():
-            self._rest = self._handshake(data)
+            self._rest = self._handshake(self._rest + data)
             return
-        end = 0
-        for match in _STANZA.finditer(data):
-            end = match.end()
-            kind = match[1] or match[2]
-            if kind == b"iq":
-                self._answer(match[0])
-            else:
-                self.on_stanza(kind, match[0])
-        self._rest = data[end:]
+        if self.catch is not None:
+            self.catch.take(data)
+            if b"'error'" in data or b'"error"' in data:
+                _complain(data)
+        self._requests(self._rest + data)
+
+    async def request(self, sender: str, to: str, kind: str, payload: str) -> bytes:
+        """Ask the process under test something, as one of the users; its answer, whatever it says."""
+        name = f"ask{len(self._answers)}"
+        self._answers[name] = asyncio.get_running_loop().create_future()
+        self.write(f"<iq type='{kind}' id='{name}' from='{sender}' to='{to}'>{payload}</iq>".encode())
+        return await self._answers[name]
 
     def _handshake(self, data: bytes) -> bytes:
         if b"</handshake>" in data:
@@ -108,12 +150,33 @@ class XmppEnd(End):
             return b""
         return data
 
-    def _answer(self, iq: bytes) -> None:
+    def _requests(self, data: bytes) -> None:
+        """Find the requests and answers in what came; the rest is not looked at."""
+        at = data.find(b"<iq")
+        end = 0
+        while at >= 0:
+            match = _IQ.match(data, at)
+            if match is None:
+                self._rest = data[at:]
+                return
+            self._iq(match[0])
+            end = match.end()
+            at = data.find(b"<iq", end)
+        self._rest = data[end:][-2:]
+
+    def _iq(self, iq: bytes) -> None:
         about = attributes(iq)
         if about["type"] in ("get", "set"):
             sender = about.get("to", SERVER)
             result = f"<iq type='result' id='{about['id']}' from='{sender}' to='{about['from']}'/>"
             self.write(result.encode())
+        elif about["id"] in self._answers and not self._answers[about["id"]].done():
+            self._answers[about["id"]].set_result(iq)
+
+
+def _complain(data: bytes) -> None:
+    if error := _ERROR.search(data):
+        raise WrongCount(f"an error came: {error[0][:_READ_SIZE].decode(errors='replace')}")
 
 
 class IrcConnection(End):
@@ -127,11 +190,13 @@ class IrcConnection(End):
 
     def take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\r\n")
-        for line in lines:
-            if line.startswith(b"PRIVMSG "):
-                self._server.on_line(line)
-            else:
-                self._command(line.decode())
+        said = [line for line in lines if line.startswith(b"PRIVMSG ")]
+        if said:
+            self._server.said.take(b"\r\n".join([*said, b""]))
+        if len(said) < len(lines):
+            for line in lines:
+                if not line.startswith(b"PRIVMSG "):
+                    self._command(line.decode())
 
     def _command(self, line: str) -> None:
         word, _, rest = line.partition(" ")
@@ -158,8 +223,7 @@ class IrcConnection(End):
 
     def _joined(self, channel: str) -> None:
         lines = [f":{self.nick}!u@host.bench JOIN {channel}"]
-        others = self._server.others
-        names = [self.nick, *others]
+        names = [self.nick, *self._server.others]
         for at in range(0, len(names), 30):
             lines.append(f":irc.bench 353 {self.nick} = {channel} :{' '.join(names[at : at + 30])}")
         lines.append(f":irc.bench 366 {self.nick} {channel} :End of /NAMES list.")
@@ -173,15 +237,23 @@ class IrcConnection(End):
 
 
 class IrcEnd:
-    """The IRC server: anybody may come, and each channel has `others` in it. `on_line` gets each PRIVMSG,
-    `connections` has who is here, by nick."""
+    """The IRC server: anybody may come, and each channel has `others` in it. `said` gets each PRIVMSG,
+    line by line; `connections` has who is here, by nick."""
 
     def __init__(self, others: int, failed: asyncio.Future[None]) -> None:
         self.failed = failed
-        self.others = [f"person{number:03}" for number in range(others)]
+        self.others = [person(number) for number in range(others)]
         self.connections: dict[str, IrcConnection] = {}
-        self.on_line: Callable[[bytes], None] = lambda line: None
+        self.said = Catch(b"\r\n", 1)
 
     def connection(self) -> IrcConnection:
         """For `loop.create_server`."""
         return IrcConnection(self)
+
+    async def blast(self, parts: Iterable[bytes]) -> None:
+        """Send each part to everybody who is connected, before the next part."""
+        for part in parts:
+            for connection in self.connections.values():
+                connection.write(part)
+                await connection.writable()
+            await asyncio.sleep(0)

@@ -1,218 +1,185 @@
-"""What is measured: each scenario blasts prepared work through the process, checks what came out, and gives
+"""What is measured: each scenario sends prepared work through a program, checks what came out, and gives
 figures."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import statistics
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from html import unescape
-from typing import Any
-from xml.etree import ElementTree
 
-from bench.ends import CHANNEL, ROOM, SERVER, attributes
-from bench.subject import Subject, running
+from bench import check
+from bench.ends import Catch, WrongCount
+from bench.figures import (
+    CPU,
+    IDLE,
+    P50,
+    P99,
+    PEAK,
+    RATE,
+    START,
+    START_CPU,
+    USER_KIB,
+    WALL,
+    Figures,
+    megabytes,
+    percentile,
+)
+from bench.subject import Program, Subject, running
+from bench.work import CHANNEL, ROOM, bare, contact, irc_lines, person, stanzas, user
 
-ODD = "<b> & \"quotes\" 'too' grüße"
-"""In each message, so that escaping is part of the work, and checked."""
-
-PATIENCE = 120.0
 AFTERMATH = 1.0
 """Seconds after the last message whose CPU time counts, too: what was put off belongs to the price."""
 
-_BODY = re.compile(rb"<body>(.*?)</body>", re.DOTALL)
-_NUMBER = re.compile(r"line (\d+) ")
-
-
-class WrongCount(AssertionError):
-    """What came out is not what went in."""
-
-
-@dataclass
-class Figures:
-    """One run. Memory in KiB; `cpu` is of the process under test, in microseconds for each message."""
-
-    cpu: float = 0.0
-    rate: float = 0.0
-    peak: int = 0
-    more: dict[str, float] = field(default_factory=dict)
-
-
-class Messages:
-    """Checks groupchat messages as they come to `users`: each number once, in order, from `sender`, with
-    the text as it was. `done` once each user has `count`."""
-
-    def __init__(self, users: list[str], sender: str, count: int) -> None:
-        self.done = asyncio.Event()
-        self._next = dict.fromkeys(users, 0)
-        self._sender = f"{ROOM}/{sender}"
-        self._count = count
-        self._left = count * len(users)
-
-    def take(self, kind: bytes, stanza: bytes) -> None:
-        """A stanza. Raises WrongCount."""
-        found = _BODY.search(stanza)
-        if kind != b"message" or found is None:
-            return
-        about, body = attributes(stanza), unescape(found[1].decode())
-        expected = self._next.get(about["to"])
-        if expected is None or about["from"] != self._sender or body != f"line {expected} {ODD}":
-            raise WrongCount(f"expected line {expected} from {self._sender}, got {stanza.decode()!r}")
-        self._next[about["to"]] = expected + 1
-        self._left -= 1
-        if not self._left:
-            self.done.set()
-
-
-class Lines:
-    """Checks what is said on IRC: each number once, in order. `done` once there are `count`."""
-
-    def __init__(self, count: int) -> None:
-        self.done = asyncio.Event()
-        self.seen = 0
-        self._count = count
-
-    def take(self, line: bytes) -> None:
-        """A PRIVMSG line. Raises WrongCount."""
-        if line.decode() != f"PRIVMSG {CHANNEL} :line {self.seen} {ODD}":
-            raise WrongCount(f"expected line {self.seen}, got {line.decode()!r}")
-        self.seen += 1
-        if self.seen == self._count:
-            self.done.set()
-
-
-def user(number: int = 0, resource: int = 0) -> str:
-    """A user's full JID."""
-    return f"user{number}@{SERVER}/r{resource}"
-
-
-async def join(subject: Subject, users: list[str], nicks: list[str]) -> None:
-    """Bring users into the room, and wait for the subject that ends each join."""
-    entered: set[str] = set()
-    done = asyncio.Event()
-
-    def take(kind: bytes, stanza: bytes) -> None:
-        if b" type='error'" in stanza:
-            raise WrongCount(stanza.decode())
-        if kind == b"message" and b"<subject" in stanza:
-            entered.add(attributes(stanza)["to"])
-            if len(entered) == len(users):
-                done.set()
-
-    subject.xmpp.on_stanza = take
-    for jid, nick in zip(users, nicks, strict=True):
-        subject.xmpp.write(
-            f"<presence from='{jid}' to='{ROOM}/{nick}'>"
-            f"<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>".encode()
-        )
-    await _within(subject, done)
-
-
-async def _within(subject: Subject, *events: asyncio.Event) -> None:
-    """Wait for the events. Raises WrongCount if they do not come, or if an end complained before."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            for event in events:
-                waits = asyncio.create_task(event.wait())
-                either: set[asyncio.Future[Any]] = {waits, subject.failed}
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if subject.failed.done():
-                    waits.cancel()
-                    subject.failed.result()
-    except TimeoutError:
-        raise WrongCount(f"not all messages came within {PATIENCE:g} s") from None
-
-
-async def _measured(
-    subject: Subject, work: Callable[[], Awaitable[None]], count: int, *events: asyncio.Event
-) -> Figures:
-    cpu, began = subject.cpu(), time.perf_counter()
-    await work()
-    await _within(subject, *events)
-    seconds = time.perf_counter() - began
-    await asyncio.sleep(AFTERMATH)
-    cpu = subject.cpu() - cpu
-    return Figures(cpu / count * 1e6, count / seconds, subject.peak())
+_MESSAGE = b"</message>"
+_ROUND = 10  # lines for one connection before the next has its turn: servers write to all in small pieces
 
 
 async def from_irc(
-    count: int,
-    resources: int = 1,
-    *,
-    floor: bool = False,
-    archive: bool = False,
-    wrapper: tuple[str, ...] = (),
+    program: Program, archive: bool, *, count: int, users: int = 1, resources: int = 1
 ) -> Figures:
-    """A burst from IRC to the resources of one user. A message counts once, to however many it goes."""
-    async with running(floor=floor, archive=archive, wrapper=wrapper) as subject:
-        users = [user(0, number) for number in range(resources)]
-        await join(subject, users[:1], ["alice"])
-        if users[1:]:
-            await join(subject, users[1:], ["alice"] * len(users[1:]))
-        prefix = f":{subject.irc.others[0]}!u@host PRIVMSG {CHANNEL} :"
-        data = "".join(f"{prefix}line {number} {ODD}\r\n" for number in range(count)).encode()
-        messages = Messages(users, subject.irc.others[0], count)
-        subject.xmpp.on_stanza = messages.take
-        connection = subject.irc.connections["alice"]
-        return await _measured(subject, lambda: connection.blast(data), count, messages.done)
-
-
-async def to_irc(
-    count: int, *, floor: bool = False, archive: bool = False, wrapper: tuple[str, ...] = ()
-) -> Figures:
-    """A burst from one user to IRC, each message also reflected to the user."""
-    async with running(floor=floor, archive=archive, wrapper=wrapper) as subject:
-        await join(subject, [user()], ["alice"])
-        body = ElementTree.Element("body")
-        body.text = ODD
-        odd = ElementTree.tostring(body, "unicode")[len("<body>") : -len("</body>")]
-        data = "".join(
-            f"<message type='groupchat' from='{user()}' to='{ROOM}' id='m{number}'>"
-            f"<body>line {number} {odd}</body></message>"
-            for number in range(count)
-        ).encode()
-        lines, messages = Lines(count), Messages([user()], "alice", count)
-        subject.irc.on_line, subject.xmpp.on_stanza = lines.take, messages.take
-        return await _measured(subject, lambda: subject.xmpp.blast(data), count, lines.done, messages.done)
-
-
-async def joining(users: int, others: int) -> Figures:
-    """Users who join one room, each by a connection of their own: CPU for each, `more["KiB a user"]`."""
-    async with running(others=others) as subject:
-        await join(subject, [user(users)], ["first"])  # what the first costs is not what a user costs
-        before = subject.rss()
-        everybody = [user(number) for number in range(users)]
-        done = asyncio.Event()
-
-        async def work() -> None:
-            await join(subject, everybody, [f"nick{number}" for number in range(users)])
-            done.set()
-
-        figures = await _measured(subject, work, users, done)
-        figures.more["KiB a user"] = (subject.rss() - before) / users
+    """A burst from IRC into a room with `users`, each by a connection of their own, or with `resources` of
+    one user. CPU and rate are of one delivery: a message that reached one resource."""
+    async with running(program, archive) as subject:
+        jids = [user(number, resource) for number in range(users) for resource in range(resources)]
+        await enter(subject, jids)
+        catch = subject.xmpp.catch = Catch(_MESSAGE, count * len(jids))
+        parts = [
+            irc_lines(CHANNEL, range(at, min(at + _ROUND, count))) for at in range(0, count, _ROUND)
+        ] if users > 1 else [irc_lines(CHANNEL, range(count))]  # fmt: skip
+        figures = await measured(subject, lambda: blast_from_irc(subject, parts), count * len(jids), catch)
+        check.messages(catch.data(), jids, f"{ROOM}/{person(0)}", count)
+        check_archive(subject, count * users)
         return figures
 
 
-async def idle(archive: bool = True) -> Figures:
-    """Start and rest: `more["start s"]` to the handshake, `more["RSS MB"]` two seconds later."""
-    async with running(archive=archive):
+async def to_irc(program: Program, archive: bool, *, count: int) -> Figures:
+    """A burst from one user to a room; done when all were said on IRC and all were reflected to the user."""
+    async with running(program, archive) as subject:
+        await enter(subject, [user()])
+        said, catch = Catch(b"\r\n", count), Catch(_MESSAGE, count)
+        subject.irc.said, subject.xmpp.catch = said, catch
+        data = stanzas("groupchat", ROOM, count)
+        figures = await measured(subject, lambda: subject.xmpp.blast(data), count, said, catch)
+        check.lines(said.data(), CHANNEL, count)
+        check.messages(catch.data(), [user()], f"{ROOM}/{nick_of(user())}", count)
+        check_archive(subject, count)
+        return figures
+
+
+async def direct_in(program: Program, archive: bool, *, count: int) -> Figures:
+    """A burst of private messages from IRC to one user. They are stored before they are delivered."""
+    async with running(program, archive) as subject:
+        await enter(subject, [user()])
+        catch = subject.xmpp.catch = Catch(_MESSAGE, count)
+        data = irc_lines(nick_of(user()), range(count))
+        figures = await measured(subject, lambda: blast_from_irc(subject, [data]), count, catch)
+        check.messages(catch.data(), [bare(user())], contact(person(0)), count)
+        return figures
+
+
+async def direct_out(program: Program, archive: bool, *, count: int) -> Figures:
+    """A burst of private messages from one user to somebody on IRC. They are stored before they are sent."""
+    async with running(program, archive) as subject:
+        await enter(subject, [user()])
+        said = subject.irc.said = Catch(b"\r\n", count)
+        data = stanzas("chat", contact(person(0)), count)
+        figures = await measured(subject, lambda: subject.xmpp.blast(data), count, said)
+        check.lines(said.data(), person(0), count)
+        return figures
+
+
+async def joining(program: Program, archive: bool, *, users: int, others: int) -> Figures:
+    """Users who join one room with `others` in it, each by a connection of their own: CPU and memory for
+    each of them, and the time for all."""
+    async with running(program, archive, others) as subject:
+        await enter(subject, [user(users)])  # what the first costs is not what a user costs
+        nicks = {user(number): nick_of(user(number)) for number in range(users)}
+        await subject.program.prepare(subject, list(nicks))
+        before, catches = subject.rss(), []
+
+        async def work() -> None:
+            catches.append(await subject.join(list(nicks), list(nicks.values())))
+
+        figures = await measured(subject, work, users)
+        figures |= {USER_KIB: (subject.rss() - before) / users, WALL: users / figures[RATE]}
+        check.presences(catches[0].data(), nicks, others)
+        return figures
+
+
+async def latency(program: Program, archive: bool, *, count: int, pace: float) -> Figures:
+    """Messages from IRC, `pace` a second: the time from the write of a line at one end to the read of its
+    stanza at the other."""
+    async with running(program, archive) as subject:
+        await enter(subject, [user()])
+        connection = subject.irc.connections[nick_of(user())]
+        catch = subject.xmpp.catch = Catch(_MESSAGE, count)
+        sent: list[float] = []
+
+        async def work() -> None:
+            began = time.perf_counter()
+            for number in range(count):
+                await asyncio.sleep(began + number / pace - time.perf_counter())
+                sent.append(time.perf_counter())
+                connection.write(irc_lines(CHANNEL, [number]))
+
+        figures = await measured(subject, work, count, catch)
+        check.messages(catch.data(), [user()], f"{ROOM}/{person(0)}", count)
+        check_archive(subject, count)
+        waits = [came - left for came, left in zip(check.arrivals(catch, _MESSAGE), sent, strict=True)]
+        return {
+            P50: percentile(waits, 0.5) * 1e3, P99: percentile(waits, 0.99) * 1e3,
+            CPU: figures[CPU], PEAK: figures[PEAK],
+        }  # fmt: skip
+
+
+async def idle(program: Program, archive: bool) -> Figures:
+    """Start and rest: the time and the CPU to the handshake, and the memory two seconds later."""
+    async with running(program, archive):
         pass  # so that all modules are compiled
-    async with running(archive=archive) as subject:
+    async with running(program, archive) as subject:
         cpu = subject.cpu()
         await asyncio.sleep(2 * AFTERMATH)
-        more = {"start s": subject.started, "RSS MB": subject.rss() * 1024 / 1e6, "start CPU s": cpu}
-        return Figures(peak=subject.peak(), more=more)
+        return {START: subject.started, START_CPU: cpu, IDLE: megabytes(subject.rss())}
 
 
-async def medians(runs: int, scenario: Callable[[], Awaitable[Figures]]) -> Figures:
-    """The same again and again: the median of each figure."""
-    every = [await scenario() for _ in range(runs)]
-    return Figures(
-        statistics.median(one.cpu for one in every),
-        statistics.median(one.rate for one in every),
-        int(statistics.median(one.peak for one in every)),
-        {name: statistics.median(one.more[name] for one in every) for name in every[0].more},
-    )
+def nick_of(jid: str) -> str:
+    """The nick under which a user's resources are in the room."""
+    return bare(jid).partition("@")[0]
+
+
+async def enter(subject: Subject, jids: list[str]) -> None:
+    """Bring resources into the room: first one of each user, then the others."""
+    first = list({bare(jid): jid for jid in reversed(jids)}.values())
+    await subject.program.prepare(subject, first)
+    for some in (first, [jid for jid in jids if jid not in first]):
+        if some:
+            await subject.join(some, [nick_of(jid) for jid in some])
+
+
+async def blast_from_irc(subject: Subject, parts: list[bytes]) -> None:
+    """Send lines to all that are connected, as fast as they are read."""
+    if len(parts) == 1:
+        (connection,) = subject.irc.connections.values()
+        await connection.blast(parts[0])
+    else:
+        await subject.irc.blast(parts)
+
+
+async def measured(
+    subject: Subject, work: Callable[[], Awaitable[None]], count: int, *catches: Catch
+) -> Figures:
+    """Do the work, wait for what it makes and for what was put off: the price of each of `count`."""
+    before, began = subject.cpu(), time.perf_counter()
+    await work()
+    await subject.within(*catches)
+    finished = max([catch.finished for catch in catches], default=time.perf_counter())
+    await asyncio.sleep(max(0.0, finished + AFTERMATH - time.perf_counter()))
+    cpu = subject.cpu() - before
+    return {CPU: cpu / count * 1e6, RATE: count / (finished - began), PEAK: megabytes(subject.peak())}
+
+
+def check_archive(subject: Subject, count: int) -> None:
+    """The archive has what it should, on disk. Raises WrongCount."""
+    expected = count if subject.ground.archive else 0
+    if (archived := subject.archived()) != expected:
+        raise WrongCount(f"{subject.program.name} archived {archived} messages, not {expected}")

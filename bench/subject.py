@@ -1,68 +1,74 @@
-"""The process under test: the bridge, or the floor; started, measured from outside, ended."""
+"""The process under test: started between fresh ends, measured from outside, ended."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import sys
+import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bench.ends import DOMAIN, NETWORK, SERVER, IrcEnd, XmppEnd
+from bench.ends import Catch, IrcEnd, WrongCount, XmppEnd
+from bench.work import join_presence
 
-ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
-_CACHE = tempfile.TemporaryDirectory(prefix="xb-bench-cache-")
-_TICKS = os.sysconf("SC_CLK_TCK")
+END_SECONDS = 10.0
+PATIENCE = 60.0
+"""Seconds without a single message before a run counts as lost."""
 
-_CONFIG = """\
-data_dir = "{folder}"
-[xmpp]
-host = "127.0.0.1"
-port = {xmpp_port}
-domain = "{server}"
-[archive]
-enabled = {archive}
-[limits]
-messages_per_second = 1000000.0
-message_burst = 1000000
-waiting_per_chat = 1000000
-connects_at_once = 1000
-[log]
-level = "warning"
-[gateway."{domain}"]
-backend = "irc"
-secret = "bench"
-allow_private_networks = true
-[gateway."{domain}".options]
-throttle_burst = -1
-[gateway."{domain}".options.networks."{network}"]
-host = "localhost"
-port = {irc_port}
-tls = "off"
-"""
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a program is to run: a folder of its own on disk, the ports of both ends, archive or none."""
+
+    folder: Path
+    xmpp_port: int
+    irc_port: int
+    archive: bool
+
+
+async def _nothing(subject: Subject, users: list[str]) -> None:
+    """Most programs need no settings of their users."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something that can be put between the ends: `words` is its command line (it may write files into the
+    ground's folder), `prepare` sets what its users must set, `rows` counts the archived messages in the
+    folder's `database`."""
+
+    name: str
+    words: Callable[[Ground], list[str]]
+    environment: Callable[[], dict[str, str]]
+    database: str
+    rows: str
+    prepare: Callable[[Subject, list[str]], Awaitable[None]] = _nothing
+    ends_at_sigterm: bool = True
 
 
 class Subject:
-    """A running process between the two ends. `started` is the time from its start to the handshake, in
+    """A running program between the two ends. `started` is the time from its start to the handshake, in
     seconds; `failed` has the complaint of an end, if there is one."""
 
     def __init__(
-        self, pid: int, xmpp: XmppEnd, irc: IrcEnd, started: float, failed: asyncio.Future[None]
+        self, program: Program, ground: Ground, pid: int, xmpp: XmppEnd, irc: IrcEnd, started: float
     ) -> None:
-        self.failed = failed
-        self.pid = pid
+        self.program = program
+        self.ground = ground
         self.xmpp = xmpp
         self.irc = irc
         self.started = started
+        self._pid = pid
+        self._clock = (~pid << 3) | 2  # the kernel's own number for the CPU time of another process
 
     def cpu(self) -> float:
-        """Seconds of CPU that all its threads have used, in user and kernel mode."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """Seconds of CPU that all its threads have used, in user and kernel mode, counted in nanoseconds."""
+        return time.clock_gettime(self._clock)
 
     def rss(self) -> int:
         """Resident memory in KiB."""
@@ -72,62 +78,84 @@ class Subject:
         """The most resident memory that it had, in KiB."""
         return self._memory("VmHWM")
 
+    def archived(self) -> int:
+        """How many messages its archive has on disk."""
+        file = self.ground.folder / self.program.database
+        if not file.exists():
+            return 0
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            return int(database.execute(self.program.rows).fetchone()[0])
+
+    async def join(self, users: list[str], nicks: list[str]) -> Catch:
+        """Bring users into the room, and wait for the subject that ends each join. What came meanwhile."""
+        catch = self.xmpp.catch = Catch(b"<subject", len(users))
+        for jid, nick in zip(users, nicks, strict=True):
+            self.xmpp.write(join_presence(jid, nick))
+        await self.within(catch)
+        return catch
+
+    async def within(self, *catches: Catch) -> None:
+        """Wait until all are done. Raises WrongCount if nothing comes any more, or if an end complained."""
+        for catch in catches:
+            seen = -1
+            while not catch.done.is_set():
+                if seen == catch.seen:
+                    raise WrongCount(f"nothing came for {PATIENCE:g} s, after {seen} messages")
+                seen = catch.seen
+                waits = asyncio.ensure_future(catch.done.wait())
+                either: set[asyncio.Future[Any]] = {waits, self.xmpp.failed}
+                await asyncio.wait(either, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+                waits.cancel()
+                if self.xmpp.failed.done():
+                    self.xmpp.failed.result()
+
     def _memory(self, name: str) -> int:
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1])
-        raise RuntimeError(f"/proc/{self.pid}/status has no {name}")
+        raise RuntimeError(f"/proc/{self._pid}/status has no {name}")
 
 
 @contextlib.asynccontextmanager
-async def running(
-    *, floor: bool = False, archive: bool = False, others: int = 5, wrapper: Sequence[str] = ()
-) -> AsyncIterator[Subject]:
-    """The bridge (or the floor) attached to fresh ends; ended after the `async with`."""
+async def running(program: Program, archive: bool, others: int = 5) -> AsyncIterator[Subject]:
+    """The program, attached to fresh ends; ended after the `async with`."""
     loop = asyncio.get_running_loop()
     failed: asyncio.Future[None] = loop.create_future()
+    failed.add_done_callback(lambda future: future.cancelled() or future.exception())  # it may come too late
     xmpp, irc = XmppEnd(failed), IrcEnd(others, failed)
     async with contextlib.AsyncExitStack() as stack:
-        xmpp_server = await loop.create_server(lambda: xmpp, "127.0.0.1", 0)
-        stack.callback(xmpp_server.close)
-        irc_server = await loop.create_server(irc.connection, "127.0.0.1", 0)
-        stack.callback(irc_server.close)
-        ports = [server.sockets[0].getsockname()[1] for server in (xmpp_server, irc_server)]
+        ports = []
+        for make in (lambda: xmpp, irc.connection):
+            server = await loop.create_server(make, "127.0.0.1", 0)
+            stack.callback(server.close)
+            ports.append(server.sockets[0].getsockname()[1])
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xb-bench-")))
-        words = _floor_words(ports, archive, folder) if floor else _bridge_words(folder, ports, archive)
+        ground = Ground(folder, ports[0], ports[1], archive)
+        words = program.words(ground)
         began = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *wrapper, *words, cwd=folder, env=_environment()
+            *words, cwd=folder, env=program.environment(), stdout=asyncio.subprocess.DEVNULL
         )
-        stack.push_async_callback(_end, process)
+        stack.push_async_callback(_end, process, program)
         async with asyncio.timeout(START_SECONDS):
             await xmpp.accepted.wait()
-        yield Subject(process.pid, xmpp, irc, time.perf_counter() - began, failed)
+        started = time.perf_counter() - began
+        try:
+            yield Subject(program, ground, process.pid, xmpp, irc, started)
+        finally:
+            xmpp.catch = None
 
 
-def _environment() -> dict[str, str]:
-    """Compiled modules are kept, as they are for any installed program, whatever this shell says."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": _CACHE.name}
-
-
-def _bridge_words(folder: Path, ports: Sequence[int], archive: bool) -> list[str]:
-    text = _CONFIG.format(
-        folder=folder, xmpp_port=ports[0], irc_port=ports[1], archive=str(archive).lower(),
-        domain=DOMAIN, server=SERVER, network=NETWORK,
-    )  # fmt: skip
-    file = folder / "config.toml"
-    file.write_text(text)
-    file.chmod(0o600)
-    return ["-m", "bridge", "run", "-c", str(file)]
-
-
-def _floor_words(ports: Sequence[int], archive: bool, folder: Path) -> list[str]:
-    kept = str(folder / "floor.db") if archive else ""
-    return ["-m", "bench.floor", *map(str, ports), kept]
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
+async def _end(process: asyncio.subprocess.Process, program: Program) -> None:
+    if process.returncode is None and program.ends_at_sigterm:
         process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), END_SECONDS)
+    if process.returncode is None:
+        process.kill()
     await process.wait()
+
+
+def plain_environment() -> dict[str, str]:
+    """This shell's."""
+    return dict(os.environ)
