@@ -32,6 +32,7 @@ class BridgeSetup:
     options: str = "throttle_burst = 1000\nthrottle_per_second = 1000.0\n"
     gateway: str = ""
     extra: str = ""
+    xmpp: str = ""
     secret: str = "sekrit"
     domain: str = DOMAIN
     store_url: str = ""
@@ -64,7 +65,7 @@ class Bridge(Daemon):
             f'data_dir = "{self.folder}"\n'
             f"{store}"
             f'[xmpp]\nhost = "127.0.0.1"\nport = {self.server.component_port}\n'
-            f'domain = "{self.server.host}"\n'
+            f'domain = "{self.server.host}"\n{setup.xmpp}\n'
             f'[log]\nlevel = "info"\nformat = "json"\n'
             f"{setup.extra}\n"
             f'[gateway."{setup.domain}"]\nbackend = "irc"\nsecret = "{setup.secret}"\n'

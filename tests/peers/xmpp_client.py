@@ -72,6 +72,11 @@ class XmppClient:
         self._online.set()
 
     @property
+    def gone(self) -> bool:
+        """Whether the server is, or has ended the session."""
+        return self._failure is not None
+
+    @property
     def jid(self) -> str:
         """The full JID, as the server bound it."""
         return str(self.client.boundjid.full)
