@@ -103,13 +103,19 @@ class Channels:
 
     def add_names(self, channel: Channel, names: str) -> None:
         """The entries of one RPL_NAMREPLY, with or without user and host."""
+        members, fold = channel.members, self._isupport.fold
         split, marks = self._isupport.split_marks, self._isupport.prefix_marks
         for entry in names.split(" "):
             if entry:
                 modes, mask = split(entry) if entry[0] in marks else ("", entry)
                 nick, _, real = mask.partition("!")
-                if nick:
+                if not nick:
+                    continue
+                folded = fold(nick)
+                if modes or folded in members:
                     self.add(channel, nick, modes=modes, real=real)
+                else:
+                    members[folded] = make_occupant(nick, Rank.NONE, real, "", False)
 
     def find(self, channel: Channel, nick: str) -> Occupant | None:
         """Somebody in a channel."""

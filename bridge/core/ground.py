@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import count
 
 import msgspec
@@ -132,17 +133,22 @@ class Ground:
         return known
 
     def _hashed(self, room: Room, kind: str, who: str) -> str:
-        text = f"{room.jid}\0{kind}\0{who}".encode()
-        return hashlib.blake2b(text, key=self.salt, digest_size=15).hexdigest()
+        return _digest(f"{room.jid}\0{kind}\0{who}", self.salt)
 
     async def load_salt(self) -> None:
         """Read this installation's key for occupant ids, made at its first start."""
         found = await self.store.cursors.get("", "occupant-salt")
         if found is None:
             found = os.urandom(32).hex()
-            await self.store.cursors.put("", "occupant-salt", found)
+            await self.store.cursors.put_soon("", "occupant-salt", found)
         self.salt = bytes.fromhex(found)
 
     def account_id(self, user: str, network: NetworkId) -> AccountId:
         """The id of one user's use of one network through this gateway."""
         return AccountId(f"{self.domain} {user} {network}")
+
+
+@lru_cache(4096)
+def _digest(text: str, key: bytes) -> str:
+    """The same object for all users who see the same person."""
+    return hashlib.blake2b(text.encode(), key=key, digest_size=15).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bridge.api import Departure, Occupant, OccupantId, Reason
+from bridge.api import Departure, Occupant, OccupantId, Reason, Recent
 from bridge.core.room import Room
 from bridge.xmpp.addresses import Addresses
 from bridge.xmpp.errors import join_shape, shape
@@ -45,6 +45,7 @@ class RoomPresences:
         self._addresses = addresses
         self._identify = identify
         self._caps = caps("occupant")
+        self._rendered: Recent[tuple[str, str], tuple[Occupant, str, str, str]] = Recent()
 
     def entering(self, room: Room, resource: str) -> str:
         """The presences of a join sequence (XEP-0045 §7.2.2): the others, then oneself."""
@@ -52,7 +53,7 @@ class RoomPresences:
         parts: list[str] = []
         for occupant in room.occupants.values():
             if occupant.name != me:
-                before, after = self._here(room, occupant)
+                before, after = self._there(room, occupant)
                 parts += (before, to, after)
         before, after = self._here(room, room.myself, resource, _JOINED)
         parts += (before, to, after)
@@ -60,7 +61,7 @@ class RoomPresences:
 
     def joined(self, room: Room, occupant: Occupant) -> None:
         """Somebody came."""
-        self._tell(room.resources, *self._here(room, occupant))
+        self._tell(room.resources, *self._there(room, occupant))
 
     def changed(self, room: Room, occupant: Occupant, actor: str) -> None:
         """Somebody's rank or away state is another one (XEP-0045 §8.4, §9.3)."""
@@ -136,6 +137,19 @@ class RoomPresences:
         """Oneself is the recipient's own JID, anybody else who they are on their network."""
         jid = resource or self._addresses.real_jid(room, occupant)
         return Item(occupant.rank, jid, nick, actor, reason)
+
+    def _there(self, room: Room, occupant: Occupant) -> tuple[str, str]:
+        """Somebody who is there, as all other users of a room see them: rendered for the first of these."""
+        if not room.commons.shared:
+            return self._here(room, occupant)
+        identity = room.occupant_ids.get(occupant.name) or self._identify(room, occupant.name)
+        key = (room.jid, occupant.name)
+        known = self._rendered.get(key)
+        if known is not None and known[0] == occupant and known[1] == identity:
+            return known[2], known[3]
+        before, after = self._here(room, occupant)
+        self._rendered.put(key, (occupant, identity, before, after))
+        return before, after
 
     def _here(
         self, room: Room, occupant: Occupant, resource: str = "", codes: tuple[int, ...] = (), actor: str = ""
