@@ -43,8 +43,6 @@ _NOT_WELL_FORMED = (
 )
 _CLOSE_SECONDS = 2.0
 _NEVER_ANSWERED = frozenset({"error", "result"})
-_STUCK_SECONDS = 10.0
-"""A server that has not taken anything for so long is worth a line in the log."""
 
 
 class ComponentLink(ComponentXMPP):
@@ -61,7 +59,7 @@ class ComponentLink(ComponentXMPP):
         )
         self._leave_slixmpp_parts()
         self.config = config
-        self.out = Output(config.max_buffer, self._overflowed)
+        self.out = Output(config.max_buffer, self._overflowed, config.domain)
         self.iqs = Iqs(self.write, config.domain)
         self.on_message: Callable[[InMessage], None] = lambda _: None
         self.on_presence: Callable[[InPresence], None] = lambda _: None
@@ -75,7 +73,6 @@ class ComponentLink(ComponentXMPP):
         self._was_up = False
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Timeout | None = None
-        self._stuck: asyncio.TimerHandle | None = None
         self._accepted: asyncio.Future[bool] | None = None
         self._ended = asyncio.Event()
         self._ended.set()
@@ -291,7 +288,6 @@ class ComponentLink(ComponentXMPP):
 
     def connection_lost(self, exception: BaseException | None) -> None:
         """Let go of all that belongs to this connection, then tell `on_down`."""
-        self._unstuck()
         self.out.detach()
         super().connection_lost(exception)
         self.iqs.lost()
@@ -307,24 +303,10 @@ class ComponentLink(ComponentXMPP):
     def pause_writing(self) -> None:
         """The transport is full: `congested` from now on."""
         self.out.pause()
-        self._stuck = self.loop.call_later(_STUCK_SECONDS, self._report_stuck)
 
     def resume_writing(self) -> None:
         """The transport has room again."""
-        self._unstuck()
         self.out.resume()
-
-    def _report_stuck(self) -> None:
-        self._stuck = None
-        text = "%s: the XMPP server does not read what it is sent: the networks are held back"
-        log.warning(text, self.config.domain)
-
-    def _unstuck(self) -> None:
-        if self._stuck is not None:
-            self._stuck.cancel()
-        elif self.out.congested:
-            log.warning("%s: the XMPP server reads again, or its stream is over", self.config.domain)
-        self._stuck = None
 
     # ---- reading
 

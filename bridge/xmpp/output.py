@@ -12,23 +12,27 @@ log = logging.getLogger(__name__)
 
 _FLUSH_AT = 256 * 1024
 _HIGH_WATER = 1024 * 1024
+_STUCK_SECONDS = 10.0
+"""A server that has taken too little for so long is worth a line in the log."""
 
 
 class Output:
     """What waits to be written to one transport, or to none while the stream is down.
 
     `limit` bounds the bytes held here and in the transport together; above it `overflow` is called,
-    once per transport, and must get rid of that transport.
+    once per transport, and must get rid of that transport. `name` is whose output it is, for the log.
     """
 
-    def __init__(self, limit: int, overflow: Callable[[], None]) -> None:
+    def __init__(self, limit: int, overflow: Callable[[], None], name: str = "") -> None:
         self._limit = limit
+        self._name = name
         self._overflow = overflow
         self._transport: asyncio.WriteTransport | None = None
         self._texts: list[str] = []
         self._size = 0
         self._scheduled = False
         self._free: asyncio.Future[None] | None = None
+        self._stuck: asyncio.TimerHandle | None = None
 
     @property
     def up(self) -> bool:
@@ -84,13 +88,26 @@ class Output:
     def pause(self) -> None:
         """The transport has too much (asyncio's pause_writing)."""
         if self._free is None:
-            self._free = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._free = loop.create_future()
+            self._stuck = loop.call_later(_STUCK_SECONDS, self._report_stuck)
 
     def resume(self) -> None:
         """The transport has room again."""
         if self._free is not None:
             self._free.set_result(None)
             self._free = None
+            if self._stuck is None:
+                log.warning("%s: the XMPP server reads again, or its stream is over", self._name)
+            else:
+                self._stuck.cancel()
+                self._stuck = None
+
+    def _report_stuck(self) -> None:
+        self._stuck = None
+        log.warning(
+            "%s: the XMPP server does not read what it is sent: the networks are held back", self._name
+        )
 
     async def drain(self) -> None:
         """Wait while congested; returns as well when the stream breaks, so look at `up` afterwards."""
