@@ -25,15 +25,24 @@ class Outbox:
         if self._wire.writable:
             self._wire.send_raw(line)
 
+    def now(self, line: str) -> bool:
+        """Send in turn if that can be now; false, and nothing done, if there is something to wait for."""
+        if self._queue or not self._open or not self._wire.writable:
+            return False
+        if self._throttle.wait(self._loop.time()) > 0:
+            return False
+        self._wire.send_raw(line)
+        return True
+
     def post(self, line: str) -> None:
         """Send in turn, without waiting for it."""
-        if not self._now(line):
+        if not self.now(line):
             self._queue.append((line, None))
             self._pump()
 
     async def send(self, line: str) -> bool:
         """Send in turn and return when it was written; false: the connection ended before that."""
-        if self._now(line):
+        if self.now(line):
             return True
         if not self._open:
             return False
@@ -41,14 +50,6 @@ class Outbox:
         self._queue.append((line, written))
         self._pump()
         return await written
-
-    def _now(self, line: str) -> bool:
-        if self._queue or not self._open or not self._wire.writable:
-            return False
-        if self._throttle.wait(self._loop.time()) > 0:
-            return False
-        self._wire.send_raw(line)
-        return True
 
     def _pump(self) -> None:
         """Send what may go now, and come back for the rest. A slow server's `resume` calls it again."""

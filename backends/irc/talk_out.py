@@ -53,20 +53,25 @@ class TalkOut:
 
     async def send(self, command: SendMessage) -> Outcome:
         """`Sent` has a part for each line, unless the message went out as it was. Empty lines are left out.
-        What was sent is `unheard` until the server shows that it has read it."""
-        outcome = await self._send(command)
+        What was sent is `unheard` until the server shows that it has read it. Hot where nothing is to be
+        waited for: one line, to a target that is trusted, when the server takes lines."""
+        target, content = self._target(command.chat), command.content
+        if isinstance(target, Refused):
+            return target
+        outcome: Outcome = _SENT
+        if not self._goes_whole(target, content):
+            outcome = await self._in_parts(target, content)
+        else:
+            line = f"{'NOTICE' if content.notice else 'PRIVMSG'} {target} :{content.text}"
+            if not (self._trusts(target) and self._link.outbox.now(line)):
+                outcome = await self._one(target, line)
         if type(outcome) is Sent:
             self._link.unheard.add(command.chat, command.key)
         return outcome
 
-    async def _send(self, command: SendMessage) -> Outcome:
-        target, content = self._target(command.chat), command.content
-        if isinstance(target, Refused):
-            return target
-        text = content.text
-        verb = "NOTICE" if content.notice else "PRIVMSG"
-        if self._goes_whole(target, content):
-            return await self._one(target, f"{verb} {target} :{text}")
+    async def _in_parts(self, target: str, content: Content) -> Outcome:
+        """A message that is not one plain line that fits."""
+        text, verb = content.text, "NOTICE" if content.notice else "PRIVMSG"
         if content.spans:
             content = spell_links(content)
         frame = len(ctcp.build("ACTION", ".")) - 1 if content.action else 0
@@ -81,7 +86,7 @@ class TalkOut:
     def _goes_whole(self, target: str, content: Content) -> bool:
         """Whether the text is one line that fits as it is: so are most."""
         text = content.text
-        if content.action or content.spans or not text.isprintable() or not text.strip():
+        if content.action or content.spans or not text.isprintable() or not text or text.isspace():
             return False
         return len(text) <= _SHORT or len(text.encode("utf-8", "replace")) <= self._link.room_for_text(target)
 
@@ -98,10 +103,13 @@ class TalkOut:
         return contact
 
     async def _one(self, target: str, line: str) -> Outcome:
-        until = self._link.trusted.get(self._link.isupport.fold(target), 0.0)
-        if until > asyncio.get_running_loop().time():
+        if self._trusts(target):
             return _SENT if await self._link.outbox.send(line) else _not_sent()
         return await self._asking(target, line) or _SENT
+
+    def _trusts(self, target: str) -> bool:
+        until = self._link.trusted.get(self._link.isupport.fold(target), 0.0)
+        return until > asyncio.get_running_loop().time()
 
     async def _many(self, target: str, verb: str, parts: list[Part], content: Content) -> Outcome:
         """One after the other, so that messages of other chats go in between; the first asks about the

@@ -46,6 +46,9 @@ class Quoted(msgspec.Struct, frozen=True):
     text: str = ""
 
 
+NOTHING_QUOTED = Quoted()
+
+
 class Dropped(msgspec.Struct, frozen=True):
     """Nothing is to be sent, and nobody misses it."""
 
@@ -78,11 +81,14 @@ def _silent_or_refused(command: Command, support: Support, text: str) -> Command
 
 
 def _message(command: SendMessage, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:
-    content = _content(command.content, can)
-    if isinstance(content, Refused):
-        return content
-    if content is not command.content and not (content.text or content.subject or content.attachments):
-        return Dropped()
+    content = said = command.content
+    if said.spans or said.attachments or said.subject is not None:
+        found = _content(said, can)
+        if isinstance(found, Refused):
+            return found
+        content = found
+        if content is not said and not (content.text or content.subject or content.attachments):
+            return Dropped()
     if can.max_body and len(content.text) * 4 > can.max_body and len(content.text.encode()) > can.max_body:
         return Refused(Reason.TOO_LONG, f"A message may have at most {can.max_body} bytes here.")
     if (command.reply_to is not None or quoted.name) and can.reply is not Support.NATIVE:
@@ -91,7 +97,7 @@ def _message(command: SendMessage, can: Capabilities, quoted: Quoted) -> Command
         if can.reply is Support.TEXT and quoted.name:
             content = _with_text(content, f"{quoted.name}: {content.text}", len(quoted.name) + 2)
         return SendMessage(chat=command.chat, key=command.key, content=content, thread=command.thread)
-    if content is command.content:
+    if content is said:
         return command
     return SendMessage(
         chat=command.chat, key=command.key, content=content, reply_to=command.reply_to, thread=command.thread
@@ -102,7 +108,7 @@ def _correction(command: CorrectMessage, can: Capabilities, quoted: Quoted) -> C
     if can.correction is not Support.TEXT:
         return _silent_or_refused(command, can.correction, "Messages cannot be corrected on this network.")
     corrected = _with_text(command.content, f"* {command.content.text}", 2)
-    return _message(SendMessage(chat=command.chat, key=command.key, content=corrected), can, Quoted())
+    return _message(SendMessage(chat=command.chat, key=command.key, content=corrected), can, NOTHING_QUOTED)
 
 
 def _reactions(command: SetReactions, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:

@@ -39,14 +39,20 @@ class Job(Protocol):
 class Lane:
     """A bounded queue of jobs and, while there are any, the one task that works on them.
 
-    `online` gives the session (waiting for it), `done` is called when the lane has run empty.
+    `session` gives the session if there is one now, `online` waits for one, `done` is called when the lane
+    has run empty.
     """
 
-    __slots__ = ("_begun", "_done", "_given_up", "_jobs", "_limit", "_online", "_round", "_task")
+    __slots__ = ("_begun", "_done", "_given_up", "_jobs", "_limit", "_online", "_round", "_session", "_task")
 
     def __init__(
-        self, online: Callable[[], Awaitable[Session]], limit: int, done: Callable[[], None]
+        self,
+        session: Callable[[], Session | None],
+        online: Callable[[], Awaitable[Session]],
+        limit: int,
+        done: Callable[[], None],
     ) -> None:
+        self._session = session
         self._online = online
         self._limit = limit
         self._done = done
@@ -97,29 +103,27 @@ class Lane:
         self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
-        me = asyncio.current_task()
+        """Hot: many jobs are done in one step of the loop, without a task or a wait between them."""
+        me = self._task
         while self._jobs:
+            session = self._session() or await self._opened()
+            if session is None:
+                return
             job = self._jobs[0]
-            try:
-                session = await self._online()
-            except ConnectionLost as error:
-                self._task = None
-                self.abandon(error.reason, str(error))
-                return
-            except Exception:
-                log.exception("a lane failed for a reason of ours")
-                self._task = None
-                self.abandon(Reason.INTERNAL, INTERNAL_TEXT)
-                return
             self._begin(job)
-            again = await _attempt(job, session)
+            try:
+                again = await job.run(session)
+            except Exception:
+                log.exception("a command failed for a reason of ours")
+                _fail(job, Reason.INTERNAL, INTERNAL_TEXT)
+                again = None
             if self._task is not me:
                 return
             self._begun = None
-            if again is not None and self._given_up is not None:
-                _fail(job, *self._given_up)
-                again = None
             if again is None:
+                self._jobs.popleft()
+            elif self._given_up is not None:
+                _fail(job, *self._given_up)
                 self._jobs.popleft()
             else:
                 await asyncio.sleep(max(again, LEAST_WAIT))
@@ -129,6 +133,19 @@ class Lane:
     def _begin(self, job: Job) -> None:
         self._begun, self._given_up = job, None
         self._round += 1
+
+    async def _opened(self) -> Session | None:
+        """The session, once there is one. None: there will be none, and all jobs have been told."""
+        try:
+            return await self._online()
+        except ConnectionLost as error:
+            self._task = None
+            self.abandon(error.reason, str(error))
+        except Exception:
+            log.exception("a lane failed for a reason of ours")
+            self._task = None
+            self.abandon(Reason.INTERNAL, INTERNAL_TEXT)
+        return None
 
     def _cut_off(self, job: Job, number: int, reason: Reason, text: str) -> None:
         if self._begun is not job or self._round != number or self._task is None:
@@ -146,15 +163,6 @@ class Lane:
             self._start()
         else:
             self._done()
-
-
-async def _attempt(job: Job, session: Session) -> float | None:
-    try:
-        return await job.run(session)
-    except Exception:
-        log.exception("a command failed for a reason of ours")
-        _fail(job, Reason.INTERNAL, INTERNAL_TEXT)
-        return None
 
 
 def _fail(job: Job, reason: Reason, text: str) -> None:

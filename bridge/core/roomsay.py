@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.api import (
+    Command,
     ContactAddress,
     Content,
     CorrectMessage,
@@ -22,10 +23,10 @@ from bridge.api import (
     SetReactions,
     Unknown,
 )
-from bridge.core.degrade import Dropped, Quoted, degrade
+from bridge.core.degrade import NOTHING_QUOTED, Dropped, Quoted, degrade
 from bridge.core.ground import Ground
 from bridge.core.jobs import LATER_LIMIT, CommandJob
-from bridge.core.room import Room
+from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
 from bridge.core.values import Outgoing, RoomMessage
@@ -48,19 +49,22 @@ class SayJob:
 
     async def run(self, session: Session) -> float | None:
         """Send it. What went out is reflected to all of the user's resources in the room (XEP-0045 §7.4)."""
-        message, room = self._message, self._room
-        if not room.joined:
+        if self._room.state is not RoomState.JOINED:
             self.failed(Reason.NOT_IN_ROOM, "You are no longer in this room.")
             return None
         command = self._command(session)
         if isinstance(command, Dropped):
             return None
-        outcome: Outcome
         outcome = command if isinstance(command, Refused) else await session.execute(command)
         if type(outcome) is Sent:
-            self._reflect(message, outcome.parts)
+            self._reflect(outcome.parts)
+            message, room = self._message, self._room
             self._ground.senders.remember(room.user, room.jid, message.stanza_id, message.resource)
-        elif isinstance(outcome, Refused):
+            return None
+        return self._not_sent(outcome)
+
+    def _not_sent(self, outcome: Outcome) -> float | None:
+        if isinstance(outcome, Refused):
             self.failed(outcome.reason, outcome.text)
         elif isinstance(outcome, Unknown):
             self.failed(Reason.TIMEOUT, outcome.why)
@@ -71,40 +75,34 @@ class SayJob:
             self.failed(Reason.RATE_LIMITED, outcome.why)
         return None
 
-    def _command(self, session: Session) -> SendMessage | Dropped | Refused:
-        message, room = self._message, self._room
+    def _command(self, session: Session) -> Command | Dropped | Refused:
+        message, chat = self._message, self._room.chat
         command: SendMessage | CorrectMessage
         if message.replaces:
-            command = CorrectMessage(
-                room.chat, message.stanza_id, MessageId(message.replaces), message.content
-            )
+            command = CorrectMessage(chat, message.stanza_id, MessageId(message.replaces), message.content)
         else:
-            command = SendMessage(room.chat, message.stanza_id, message.content)
-        return degrade(command, session.capabilities(room.chat), Quoted(name=message.reply_name))  # type: ignore[return-value]
+            command = SendMessage(chat, message.stanza_id, message.content)
+        quoted = Quoted(message.reply_name) if message.reply_name else NOTHING_QUOTED
+        return degrade(command, session.capabilities(chat), quoted)
 
-    def _reflect(self, message: Outgoing, parts: tuple[SentPart, ...]) -> None:
-        room = self._room
-        contents = [part.content for part in parts] if len(parts) > 1 else [message.content]
-        if len(parts) == 1 and not (message.replaces or message.reply_to):
-            contents = [parts[0].content]
-        for number, content in enumerate(contents):
-            first = number == 0
-            self._events.say(
-                room,
-                RoomMessage(
-                    archive_id=self._archive.new_id(),
-                    sender=room.me,
-                    occupant_id=room.occupant_ids.get(room.me) or self._ground.occupant_id(room, room.me),
-                    stanza_id=message.stanza_id if first and message.stanza_id else self._ground.stanza_id(),
-                    content=content,
-                    origin_id=message.origin_id if first else "",
-                    reply_to=message.reply_to if first else "",
-                    reply_name=message.reply_name if first else "",
-                    thread=message.thread,
-                    replaces=message.replaces if first else "",
-                    foreign_ids=message.foreign_ids if first else (),
-                ),
-            )
+    def _reflect(self, parts: tuple[SentPart, ...]) -> None:
+        """The first part stands for the message, with all that it said of itself; the others follow it."""
+        message, room, new_id = self._message, self._room, self._archive.new_id
+        content = message.content
+        if len(parts) > 1 or (parts and not (message.replaces or message.reply_to)):
+            content = parts[0].content
+        sender = room.me
+        who = room.occupant_ids.get(sender) or self._ground.occupant_id(room, sender)
+        first = RoomMessage(
+            new_id(), sender, who, message.stanza_id or self._ground.stanza_id(), content,
+            message.origin_id, message.reply_to, message.reply_name, message.thread, message.replaces,
+            message.foreign_ids,
+        )  # fmt: skip
+        self._events.say(room, first)
+        for part in parts[1:]:
+            stanza_id = self._ground.stanza_id()
+            more = RoomMessage(new_id(), sender, who, stanza_id, part.content, thread=message.thread)
+            self._events.say(room, more)
 
     def interrupted(self, reason: Reason, text: str) -> bool:
         """Tell the sender."""
@@ -174,9 +172,9 @@ class ReactionJob:
 
     async def _quoted(self) -> Quoted:
         if self._room is None:
-            return Quoted()
+            return NOTHING_QUOTED
         found = await self._archive.find(self._room, self._command.target)
-        return Quoted(found.sender, found.content.text) if found is not None else Quoted()
+        return Quoted(found.sender, found.content.text) if found is not None else NOTHING_QUOTED
 
     def interrupted(self, reason: Reason, text: str) -> bool:
         """Tell the sender."""

@@ -34,19 +34,21 @@ class SentIds:
 
 
 class Senders:
-    """Who sent the newest messages that networks took: (user, JID of the chat, key) -> full JID."""
+    """Who sent the newest messages that networks took: (user, JID of the chat, key) -> full JID. The older
+    half is dropped as a whole: nothing need be looked for at each message."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._found: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        self._half = kept // 2
+        self._newer: dict[tuple[str, str, str], str] = {}
+        self._older: dict[tuple[str, str, str], str] = {}
 
     def remember(self, user: str, jid: str, key: str, resource: str) -> None:
         """A message was handed to the network. One without a key cannot be reported on."""
         if key:
-            self._found[user, jid, key] = resource
-            if len(self._found) > self._kept:
-                self._found.popitem(last=False)
+            if len(self._newer) >= self._half:
+                self._older, self._newer = self._newer, {}
+            self._newer[user, jid, key] = resource
 
     def find(self, user: str, jid: str, key: str) -> str | None:
         """Who sent it; None: not known (any more)."""
-        return self._found.get((user, jid, key))
+        return self._newer.get((user, jid, key)) or self._older.get((user, jid, key))

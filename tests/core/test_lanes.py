@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -13,13 +14,16 @@ from bridge.core.lanes import Lane
 from tests.core.face import until
 
 
+SESSION = cast(Session, object())
+
+
 class Log:
     """What the jobs of a test say."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.online: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
-        self.online.set_result(None)  # type: ignore[arg-type]
+        self.online.set_result(SESSION)
         self.done = 0
 
     async def session(self) -> Session:
@@ -29,7 +33,7 @@ class Log:
         def done() -> None:
             self.done += 1
 
-        return Lane(self.session, limit, done)
+        return Lane(lambda: None, self.session, limit, done)
 
 
 class Work:
@@ -125,7 +129,7 @@ async def test_no_session_fails_all() -> None:
     await until(lambda: log.done)
     assert log.said == ["a: no-such-network", "b: no-such-network"]
     log.online = asyncio.get_running_loop().create_future()
-    log.online.set_result(None)  # type: ignore[arg-type]
+    log.online.set_result(SESSION)
     lane.push(Work(log, "c"))
     await until(lambda: log.done == 2)
     assert log.said[-1] == "c"
