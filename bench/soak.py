@@ -154,6 +154,8 @@ async def soak(town: Town, seconds: float, rate: float, seed: int) -> Outcome:
         await _check_archives(play, seed)
         await play.users_go()
         after = await count.settled(rest)
+        logged = bridge.log_text().splitlines()
+        play.ledger.complaints += [f"logged: {each}" for each in logged if '"level": "error"' in each]
         clock["archives and departure"] = time.monotonic() - began
     return _judged(play, samples, rest, after, clock)
 

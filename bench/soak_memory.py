@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ALLOWED = 3 << 20
-"""Bytes of growth after the warm-up that mean nothing, however long the run: allocators, and the pages that
-each connection to the database keeps, settle for long. In a run of a minute (2,500 messages after its warm-up)
-a leak of 1 KiB a message is beyond it, in ten minutes one of 128 bytes."""
+"""Bytes of growth after the warm-up that mean nothing, however long the run: allocators, caches, and the
+pages that connections to the database keep settle for long. In a run of a minute (2,500 messages after its
+warm-up) a leak of 1 KiB a message is beyond it, in ten minutes one of 128 bytes."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
