@@ -168,6 +168,31 @@ class JsonLines(JsonFormatter):
         super().add_fields(log_record, record, message_dict)
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes to a stream that may refuse (the disk is full): that costs lines, never more, and is told in the
+    log when it takes lines again."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line."""
+        try:
+            line = self.format(record)
+            if self._lost:
+                line = f"{self.format(self._about_lost())}\n{line}"
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+            self._lost = 0
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self._lost += 1
+
+    def _about_lost(self) -> logging.LogRecord:
+        text = f"about {self._lost} lines of this log could not be written"
+        return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
+
+
 def extras_of(record: logging.LogRecord) -> dict[str, object]:
     """What was given as `extra`."""
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
@@ -180,7 +205,7 @@ def set_up(level: str, form: str, stream: TextIO | None = None, redactor: Redact
     stream = stream or sys.stderr
     terminal = stream.isatty()
     redactor = redactor or Redactor()
-    handler = logging.StreamHandler(stream)
+    handler = LineHandler(stream)
     text = form == "text" or (form == "auto" and terminal)
     handler.setFormatter(TextFormatter(colour=terminal) if text else JsonLines())
     handler.addFilter(redactor)

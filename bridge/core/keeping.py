@@ -91,7 +91,7 @@ class Residents:
 
     async def mark_alive(self) -> None:
         """Store that the gateway runs, and the rows are as good as new. Called now and then."""
-        await self._cursors.put(self._ground.domain, _ALIVE, str(_now()))
+        await self._cursors.put_soon(self._ground.domain, _ALIVE, str(_now()))
 
     def _put(self, room: Room, resource: str, nick: str) -> None:
         self._rows.put(RoomResource(*self._key(room), resource, nick, _now()))

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
 from bridge.store.database import Reader
-from bridge.store.errors import ItemNotFound, StoreDown
+from bridge.store.errors import ItemNotFound
 from bridge.store.health import PATIENCE_SECONDS
 from bridge.store.statements import PRUNE_ROWS, delete_in_steps, insert_into, insert_new
 from bridge.store.tables import archive as messages
@@ -69,7 +69,7 @@ class Archive:
             wait = 0 if self._writer.health.out else PATIENCE_SECONDS
             await asyncio.wait({finding}, timeout=wait)
         if not finding.done():
-            raise StoreDown("the database takes no rows")
+            raise self._writer.health.down()
         return finding.result()
 
     def find_key(self, account: str, room: str) -> asyncio.Future[int]:

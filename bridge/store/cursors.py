@@ -28,5 +28,9 @@ class Cursors:
         return await self._reader.run(lambda connection: connection.execute(query).scalar())
 
     def put(self, account: str, name: str, value: str) -> asyncio.Future[None]:
-        """Move a cursor without an event; the future completes on disk."""
+        """Move a cursor without an event; the future completes on disk, however long that takes."""
         return self._writer.submit(self._put, {"account": account, "name": name, "value": value})
+
+    def put_soon(self, account: str, name: str, value: str) -> asyncio.Future[None]:
+        """As `put`, but the future fails with StoreDown when it takes too long."""
+        return self._writer.submit_soon(self._put, {"account": account, "name": name, "value": value})

@@ -31,6 +31,7 @@ READ_SECONDS = 10.0
 """A reading that takes longer is not waited for."""
 _MOST_READS = 1_000
 _BUSY_MS = 2_000
+_LEAST_FREE_BYTES = 1024 * 1024
 _POSTGRES_PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 30,
@@ -90,6 +91,17 @@ def prepare_file(url: URL) -> None:
         raise StoreError(
             f"the database file {path} can't be written: {error.strerror}; check the path and its owner"
         ) from error
+
+
+def full_disk(url: URL) -> str:
+    """A remark for an error message where SQLite's disk is full: SQLite calls that by many names."""
+    if url.drivername != "sqlite" or not url.database:
+        return ""
+    try:
+        disk = os.statvfs(Path(url.database).parent)
+    except OSError:
+        return ""
+    return " (the disk is full)" if disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES else ""
 
 
 def connect(url: URL) -> Engine:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.store import migrate
 from bridge.store.archive import Archive
 from bridge.store.cursors import Cursors
-from bridge.store.database import Reader, connect, describe, parse_url, prepare_file
+from bridge.store.database import Reader, connect, describe, full_disk, parse_url, prepare_file
 from bridge.store.errors import StoreError
 from bridge.store.ids import IdSource
 from bridge.store.kept_rooms import KeptRooms
@@ -75,7 +75,7 @@ def _prepare(url: str) -> tuple[Engine, int]:
         return engine, _newest_id(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise StoreError(f"the database can't be used: {describe(error)}") from None
+        raise StoreError(f"the database can't be used: {describe(error)}{full_disk(parsed)}") from None
     except StoreError:
         engine.dispose()
         raise

@@ -41,10 +41,11 @@ class _Deadline(NamedTuple):
 
 
 class Health:
-    """Belongs to the loop; only `report` is for the writer's thread. `out`: the database is not usable."""
+    """Belongs to the loop; only `report` is for the writer's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, progress: Progress) -> None:
-        self.out = False
+        self.trouble = ""
+        """Why the database is out."""
         self.timer: asyncio.TimerHandle | None = None
         """None: nothing is watched; call `watch` when a row is given."""
         self.left_out = 0
@@ -54,6 +55,15 @@ class Health:
         self._deadlines: deque[_Deadline] = deque()
         self._listeners: list[Callable[[bool], None]] = []
         self._seen = (0, 0.0)
+
+    @property
+    def out(self) -> bool:
+        """Whether the database is not usable, as far as is known."""
+        return bool(self.trouble)
+
+    def down(self) -> StoreDown:
+        """What to raise for a row that the database does not take."""
+        return StoreDown(f"the database takes no rows: {self.trouble or SILENT}")
 
     def listen(self, listener: Callable[[bool], None]) -> None:
         """Call it, in the loop, with True when the database is out and with False when it is back."""
@@ -103,7 +113,7 @@ class Health:
     def _expire(self, deadline: _Deadline) -> None:
         if deadline.future.done():
             return
-        deadline.future.set_exception(StoreDown(f"{SILENT} in {PATIENCE_SECONDS:g} s"))
+        deadline.future.set_exception(self.down())
         deadline.future.exception()  # whether anybody awaits it is not ours to complain about
         if deadline.late is not None and deadline.number <= self._progress.taken:
             deadline.late()
@@ -111,7 +121,7 @@ class Health:
     def _set(self, trouble: str) -> None:
         if bool(trouble) == self.out:
             return
-        self.out = bool(trouble)
+        self.trouble = trouble
         if self.out:
             log.error("the database takes no rows, they are kept and tried again: %s", trouble)
         else:

@@ -11,7 +11,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.store.database import WRITING, connect, describe, parse_url, prepare_file
+from bridge.store.database import WRITING, connect, describe, full_disk, parse_url, prepare_file
 from bridge.store.errors import StoreError
 
 KNOWN = ("0001", "0002")
@@ -47,7 +47,8 @@ def upgrade(url: str) -> bool:
         with engine.execution_options(**{WRITING: True}).begin() as connection:
             _run(connection)
     except SQLAlchemyError as error:
-        raise StoreError(f"the database schema could not be brought to {HEAD}: {describe(error)}") from None
+        why = describe(error) + full_disk(parsed)
+        raise StoreError(f"the database schema could not be brought to {HEAD}: {why}") from None
     finally:
         engine.dispose()
     return True
@@ -78,7 +79,8 @@ def revision(engine: Engine) -> str | None:
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except SQLAlchemyError as error:
         where = engine.url.render_as_string(hide_password=True)
-        raise StoreError(f"the database {where} can't be opened: {describe(error)}") from None
+        why = describe(error) + full_disk(engine.url)
+        raise StoreError(f"the database {where} can't be opened: {why}") from None
     if found is not None and found not in KNOWN:
         raise StoreError(
             f"the database schema has version {found}, this program knows {HEAD}: it was written by a newer "

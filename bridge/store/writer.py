@@ -146,7 +146,7 @@ class Writer:
         out."""
         if self.written < self.submitted:
             if self.health.out:
-                raise StoreDown("the database takes no rows")
+                raise self.health.down()
             await self.submit_soon(_nothing, None)
 
     @property
