@@ -67,7 +67,8 @@ class TalkLines:
         """A line that another connection has heard. False, and nothing done, where it means something else
         here: our own words, or a channel that we know by another name, or not."""
         nick, target, event = known
-        if self._chats.get(target) != event.chat or self._link.is_me(nick):
+        chat = self._chats.get(target) or self._room(target)
+        if chat != event.chat or self._link.is_me(nick):
             return False
         self._link.host.emit(event)
         return True
