@@ -30,7 +30,7 @@ from tests.peers.inspircd import running_inspircd
 from tests.peers.prosody import ProsodySetup, running_prosody
 
 RATE = 25.0
-"""Steps in a second; most are some messages."""
+"""Steps in a second, where the servers keep up; most are some messages."""
 WARM = 0.3
 """The part of the traffic, up to WARM_MOST seconds, after which memory is measured."""
 WARM_MOST = 90.0
@@ -214,10 +214,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--rooms", type=int, default=20)
-    parser.add_argument("--rate", type=float, default=RATE, help="steps in a second")
+    parser.add_argument("--rate", type=float, default=RATE, help="steps in a second, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the memory's picture (SVG)")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are ended, too
     town = Town(options.users, options.rooms)
     outcome = asyncio.run(soak(town, options.minutes * 60, options.rate, options.seed))
     print(report(outcome))

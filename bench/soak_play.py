@@ -23,6 +23,11 @@ _FORM = (
 )
 
 
+AT_ONCE = 32
+"""Steps under way. Where the servers are slower than the plan, the plan waits, and nothing piles up before
+them that would look like growth of the bridge."""
+
+
 def _is_over(segment: Segment) -> bool:
     return segment.end is not None
 
@@ -41,6 +46,7 @@ class Play:
         self.users: dict[str, XmppUser] = {}
         self.natives: dict[str, IrcPerson] = {}
         self.done: Counter[str] = Counter()
+        self._hands = asyncio.Semaphore(AT_ONCE)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._nicks: Counter[str] = Counter()
 
@@ -102,7 +108,7 @@ class Play:
         for step in steps:
             await asyncio.sleep(max(0.0, began + step.at - loop.time()))
             work: Callable[[Step], Awaitable[None]] = getattr(self, f"_do_{step.kind}")
-            async with contextlib.AsyncExitStack() as held:
+            async with self._hands, contextlib.AsyncExitStack() as held:
                 for person in sorted({step.who, step.other} if "direct" in step.kind else {step.who}):
                     await held.enter_async_context(self._locks[person])
                 await work(step)
