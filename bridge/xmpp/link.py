@@ -26,7 +26,7 @@ from bridge.xmpp.iqs import IqFailed, IqLost, Iqs, IqTimeout, StanzaError, stanz
 from bridge.xmpp.jids import BadJid, prepare
 from bridge.xmpp.link_config import LinkConfig
 from bridge.xmpp.output import Output
-from bridge.xmpp.reconnect import LinkProblem, backoff
+from bridge.xmpp.reconnect import LinkProblem, Retries
 
 __all__ = ["ComponentLink", "LinkConfig"]
 
@@ -135,14 +135,13 @@ class ComponentLink(ComponentXMPP):
     async def run(self) -> None:
         """Connect and reconnect until `stop()`; why there is no stream is in `problem` and logged."""
         self.loop = asyncio.get_running_loop()
-        failures = 0
+        retries = Retries(self.config.stable_seconds)
         while not self._stopping.is_set():
             lived = await self._live()
             if self._stopping.is_set():
                 return
-            failures = 0 if lived >= self.config.stable_seconds else failures + 1
             with contextlib.suppress(TimeoutError):
-                delay = backoff(failures, random.random())
+                delay = retries.delay(lived, self.problem, random.random())
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def stop(self) -> None:

@@ -27,7 +27,7 @@ class LinkConfig(Struct, frozen=True, kw_only=True):
     """after this long without a byte from the server it is pinged"""
     ping_seconds: float = 60
     """this long we wait for the ping's answer; a short time makes duplicates when a server only stalls"""
-    stable_seconds: float = 5
+    stable_seconds: float = 2
     """a stream that lived this long is reconnected at once"""
 
     def __repr__(self) -> str:

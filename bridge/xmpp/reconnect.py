@@ -13,6 +13,7 @@ __all__ = [
     "CLOSED_EARLY",
     "LinkProblem",
     "ProblemKind",
+    "Retries",
     "backoff",
     "from_broken_xml",
     "from_exception",
@@ -21,6 +22,7 @@ __all__ = [
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 60.0
+_SHORT_LIVED = 2
 
 _STREAMS = "{urn:ietf:params:xml:ns:xmpp-streams}"
 
@@ -62,6 +64,28 @@ def backoff(attempt: int, chance: float) -> float:
         return 0.0
     longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 20))
     return longest * (0.5 + 0.5 * chance)
+
+
+class Retries:
+    """When to connect again, after streams that never were or that did not last."""
+
+    def __init__(self, stable_seconds: float) -> None:
+        """A stream that lived for `stable_seconds` makes all failures before it forgotten."""
+        self._stable_seconds = stable_seconds
+        self._failures = 0
+        self._refused = False
+
+    def delay(self, lived: float, problem: LinkProblem | None, chance: float) -> float:
+        """Seconds to wait after a stream that was up for `lived` seconds (0: never) and ended so.
+
+        A server that is known to be there is not left alone for long. One that refuses us because it still
+        holds our last stream lets go of that now: the first such refusal is followed by a try at once."""
+        if lived >= self._stable_seconds:
+            self._failures = 0
+        else:
+            self._failures = (min(self._failures, _SHORT_LIVED) if lived else self._failures) + 1
+        before, self._refused = self._refused, problem is not None and problem.kind == "conflict"
+        return 0.0 if self._refused and not before else backoff(self._failures, chance)
 
 
 def from_exception(error: Exception, host: str, port: int, connected: bool = False) -> LinkProblem:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.xmpp.reconnect import backoff, from_exception, from_stream_error
+from bridge.xmpp.reconnect import LinkProblem, Retries, backoff, from_exception, from_stream_error
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
@@ -21,6 +21,29 @@ def test_backoff_stays_within_its_bounds(attempt: int, chance: float) -> None:
 def test_backoff_grows_from_at_once() -> None:
     assert [backoff(n, 1) for n in range(10)] == [0, 0.5, 1, 2, 4, 8, 16, 32, 60, 60]
     assert backoff(3, 0) == 1
+
+
+CLOSED = LinkProblem("closed", "")
+CONFLICT = LinkProblem("conflict", "")
+
+
+def test_a_stream_that_lasted_is_had_again_at_once() -> None:
+    retries = Retries(stable_seconds=2)
+    assert [retries.delay(0, CLOSED, 1) for _ in range(4)] == [0.5, 1, 2, 4]
+    assert retries.delay(2, CLOSED, 1) == 0
+
+
+def test_a_server_that_is_there_but_does_not_last_is_not_left_alone_for_long() -> None:
+    retries = Retries(stable_seconds=2)
+    assert [retries.delay(0, CLOSED, 1) for _ in range(6)][-1] == 16
+    assert [retries.delay(1, CLOSED, 1) for _ in range(6)] == [2] * 6
+
+
+def test_the_first_refusal_for_our_own_last_stream_is_followed_by_a_try_at_once() -> None:
+    retries = Retries(stable_seconds=2)
+    assert [retries.delay(0, problem, 1) for problem in (CLOSED, CONFLICT, CONFLICT)] == [0.5, 0, 2]
+    assert retries.delay(3, CLOSED, 1) == 0
+    assert retries.delay(0, CONFLICT, 1) == 0
 
 
 @pytest.mark.parametrize(
