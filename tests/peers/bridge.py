@@ -26,7 +26,8 @@ class ComponentServer(Protocol):
 
 @dataclass
 class BridgeSetup:
-    """What the bridge is to serve. `networks` are TOML lines below the IRC gateway's options."""
+    """What the bridge is to serve. `networks` are TOML lines below the IRC gateway's options; `data_dir` is
+    the bridge's folder, if not given."""
 
     networks: str
     options: str = "throttle_burst = 1000\nthrottle_per_second = 1000.0\n"
@@ -36,6 +37,7 @@ class BridgeSetup:
     secret: str = "sekrit"
     domain: str = DOMAIN
     store_url: str = ""
+    data_dir: Path | None = None
     allow_private: bool = True
     top: dict[str, str] = field(default_factory=dict)
 
@@ -62,7 +64,7 @@ class Bridge(Daemon):
         setup = self.setup
         store = f'[store]\nurl = "{setup.store_url}"\n' if setup.store_url else ""
         self.config_file.write_text(
-            f'data_dir = "{self.folder}"\n'
+            f'data_dir = "{setup.data_dir or self.folder}"\n'
             f"{store}"
             f'[xmpp]\nhost = "127.0.0.1"\nport = {self.server.component_port}\n'
             f'domain = "{self.server.host}"\n{setup.xmpp}\n'
