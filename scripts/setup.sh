@@ -33,6 +33,7 @@ have_package() {
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     libatomic1) compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null ;; # for Playwright's own node
     ejabberd) command -v ejabberdctl >/dev/null ;;
+    erlang-p1-sqlite3) compgen -G '/usr/lib/erlang/lib/p1_sqlite3-*' >/dev/null ;;
     nodejs) converse_is_there || command -v node >/dev/null ;;
     npm) converse_is_there || command -v npm >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
@@ -152,8 +153,8 @@ set_up() { # demo | check | test
       need_converse must
       ;;
     test)
-      need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd postgresql \
-        chromium libatomic1
+      need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd \
+        erlang-p1-sqlite3 postgresql chromium libatomic1
       need_venv test
       need_converse must
       ;;

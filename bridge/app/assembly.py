@@ -51,10 +51,11 @@ class Domain:
         self._component = Component(
             gateway,
             link,
-            Fence(link, self.name, link.config.server),
+            Fence(link, self.name, link.config.server, wait_seconds=link.config.patience),
             addresses=addresses,
             caps=information.caps.element,
             commands=information.commands.take,
+            software=settings.xmpp.software,
         )
         self._component.answer(*information.parts(self._component.pings.ping))
 

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from bridge.app.config import Config
 from bridge.app.config_errors import hide_password
 from bridge.app.config_models import GatewayConfig
 from bridge.app.secret_files import OTHERS
+
+if TYPE_CHECKING:
+    from bridge.xmpp.link import ComponentLink
 
 LINK_SECONDS = 10.0
 
@@ -42,7 +46,8 @@ async def check(config: Config, offline: bool) -> AsyncIterator[Finding]:
     if offline:
         return
     for gateway in config.gateways:
-        yield await link(gateway)
+        for finding in await link(gateway):
+            yield finding
 
 
 def _summary(config: Config) -> str:
@@ -140,8 +145,8 @@ def backend(gateway: GatewayConfig) -> list[Finding]:
     return [Finding("ok", gateway.domain, f"backend {gateway.backend}: {made.info.description}")]
 
 
-async def link(gateway: GatewayConfig) -> Finding:
-    """Whether the XMPP server takes the gateway's domain and secret (XEP-0114)."""
+async def link(gateway: GatewayConfig) -> list[Finding]:
+    """Whether the XMPP server takes the gateway's domain and secret (XEP-0114), and what it needs besides."""
     from bridge.app.wiring import link_config
     from bridge.xmpp.link import ComponentLink
 
@@ -151,11 +156,29 @@ async def link(gateway: GatewayConfig) -> Finding:
         while component.problem is None and not component.up and not running.done():
             await asyncio.wait({running}, timeout=0.02)
         problem = component.problem
+        advice = await _advice(gateway, component) if problem is None else []
     finally:
         await component.stop()
         await running
     where = f"{gateway.xmpp.host}:{gateway.xmpp.port}"
     if problem is None:
-        return Finding("ok", gateway.domain, f"the XMPP server at {where} accepts the domain and its secret")
+        text = f"the XMPP server at {where} accepts the domain and its secret"
+        return [Finding("ok", gateway.domain, text), *advice]
     level = "note" if problem.kind == "conflict" else "bad"
-    return Finding(level, gateway.domain, problem.text)
+    return [Finding(level, gateway.domain, problem.text)]
+
+
+async def _advice(gateway: GatewayConfig, component: ComponentLink) -> list[Finding]:
+    """What cannot be seen from here, but must be right for messages to survive a crash of the server."""
+    from bridge.xmpp.iqs import IqLost
+    from bridge.xmpp.server import EJABBERD_ADVICE, is_ejabberd, software_name
+
+    name: str = gateway.xmpp.software
+    if name == "auto":
+        try:
+            async with asyncio.timeout(LINK_SECONDS):
+                name = await software_name(component.iqs, component.config.server, gateway.domain)
+        except (IqLost, TimeoutError):
+            text = "does not say what it is; if it is ejabberd, say so with [xmpp] software"
+            return [Finding("note", component.config.server, text)]
+    return [Finding("note", component.config.server, EJABBERD_ADVICE)] if is_ejabberd(name) else []

@@ -40,7 +40,8 @@ class XmppSettings(msgspec.Struct, frozen=True):
 
     `domain` is what the server itself serves (we ping it); empty: a gateway's domain without its first label.
     A server that sends nothing for `ping_after` seconds is pinged; one that has not answered `ping_timeout`
-    seconds later counts as gone.
+    seconds later counts as gone. `software` tells ejabberd, which needs other proof that it has a message;
+    "auto": it is asked.
     """
 
     host: Name = "127.0.0.1"
@@ -50,6 +51,7 @@ class XmppSettings(msgspec.Struct, frozen=True):
     domain: str = ""
     ping_after: Seconds = 60.0
     ping_timeout: Seconds = 60.0
+    software: Literal["auto", "ejabberd", "other"] = "auto"
 
 
 class LogSettings(msgspec.Struct, frozen=True):

@@ -30,5 +30,10 @@ class LinkConfig(Struct, frozen=True, kw_only=True):
     stable_seconds: float = 2
     """a stream that lived this long is reconnected at once"""
 
+    @property
+    def patience(self) -> float:
+        """How long a server may be silent until it counts as gone."""
+        return self.silence_seconds + self.ping_seconds
+
     def __repr__(self) -> str:
         return f"LinkConfig({self.domain} at {self.host}:{self.port})"

@@ -17,9 +17,10 @@ __all__ = ["EJABBERD_ADVICE", "Server", "is_ejabberd", "software_name"]
 log = logging.getLogger(__name__)
 
 EJABBERD_ADVICE = (
-    "ejabberd keeps private messages through a crash only with an SQL database for mod_offline and mod_mam "
-    "(default_db: sql) and with its archive on (mod_mam, default: always); with its built-in Mnesia storage "
-    'a killed ejabberd loses what it had accepted. See "Attach it to ejabberd" in the README'
+    "ejabberd keeps private messages through a crash only if they are in an SQL database (default_db: sql) "
+    "and its archive is on (mod_mam with default: always). With its built-in storage, Mnesia, it loses "
+    "messages that it had accepted. The bridge can't see which it has: look into ejabberd.yml; what to "
+    'write there is in the README, "Attach it to ejabberd"'
 )
 
 _DISCO = "http://jabber.org/protocol/disco#info"

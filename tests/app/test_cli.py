@@ -211,6 +211,13 @@ def test_check_knows_the_port_for_clients_of_an_ejabberd(ejabberd: Ejabberd, tmp
     assert "this port of the server is not for components (it may be that for clients)" in clients.output
 
 
+def test_check_says_what_an_ejabberd_needs(ejabberd: Ejabberd, tmp_path: Path) -> None:
+    found = run("check", "-c", real(tmp_path, ejabberd.component_port))
+    assert found.exit_code == 0
+    assert "ok    irc.example.test: the XMPP server at 127.0.0.1:" in found.output
+    assert "note  example.test: ejabberd keeps private messages through a crash only if" in found.output
+
+
 def test_check_says_what_is_wrong_with_a_link(prosody: Prosody, tmp_path: Path) -> None:
     port = prosody.component_port
     wrong_secret = run("check", "-c", real(tmp_path, port, secret="wrong-one"))

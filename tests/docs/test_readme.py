@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.peers.bridge import Bridge, BridgeSetup
-from tests.peers.daemon import running, scratch
-from tests.peers.ejabberd import Ejabberd, EjabberdSetup
+from tests.peers.daemon import own, running, scratch
+from tests.peers.ejabberd import Ejabberd, EjabberdSetup, make_tables
 from tests.peers.prosody import Prosody, ProsodySetup
 from tests.peers.xmpp_client import xmpp_client
 
@@ -69,6 +71,27 @@ async def test_the_snippets_attach_the_bridge(name: str, request: pytest.Fixture
             async with xmpp_client(server) as alice:
                 answer = await alice.iq(DOMAIN, "<ping xmlns='urn:xmpp:ping'/>")
                 assert answer["type"] == "result"
+
+
+async def test_ejabberd_keeps_messages_in_sql_with_the_snippet_for_it() -> None:
+    with scratch("ejabberd", Ejabberd.user) as folder:
+        file = folder / "spool" / "ejabberd.db"
+        lines = snippet("ejabberd-sql").replace("/var/lib/ejabberd/ejabberd.db", str(file))
+        top, modules = lines.split("modules:", 1)
+        server = Ejabberd(folder, EjabberdSetup(extra=top))
+        text = re.sub(r"  mod_(offline|mam): .*\n", "", server.config_file.read_text())
+        server.config_file.write_text(text.replace("modules:", "modules:" + modules))
+        make_tables(file)
+        own(folder, server.user)
+        with running(server):
+            server.add_user("alice", server.password("alice"))
+            server.add_user("bob", server.password("bob"))
+            async with xmpp_client(server) as alice:
+                alice.say(server.jid("bob"), "hello")
+                await alice.sync()
+            with contextlib.closing(sqlite3.connect(file)) as database:
+                for table, count in (("spool", 1), ("archive", 2)):
+                    assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (count,)
 
 
 def toml_blocks() -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ api_permissions:
   "loopback":
     who: {{ip: 127.0.0.1/8}}
     what: ["*"]
-auth_method: internal
+auth_method: {auth}
 acl: {{local: {{user_regexp: ""}}}}
 access_rules: {{local: {{allow: local}}, c2s: {{allow: all}}}}
 modules:
@@ -70,6 +71,12 @@ modules:
     access: all
 """
 
+_SQL = """default_db: sql
+sql_type: sqlite
+sql_database: "{file}"
+"""
+_SCHEMA = Path("/usr/share/ejabberd/sql/lite.sql")
+
 
 @dataclass
 class EjabberdSetup:
@@ -81,6 +88,8 @@ class EjabberdSetup:
     users: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_USERS))
     """account name (without domain) -> password"""
     log_level: str = "info"
+    sql: bool = False
+    """keep everything in SQLite, as only then a killed server loses nothing"""
     extra: str = ""
 
 
@@ -118,12 +127,22 @@ class Ejabberd(Daemon):
         """Write the configuration from `setup`; call it again after a change, before `restart`."""
         setup = self.setup
         components = [f'      {name}: {{password: "{word}"}}' for name, word in setup.components.items()]
+        auth = "sql" if setup.sql else "internal"
         text = _CONFIG.format(
             folder=self.folder, host=setup.host, log_level=setup.log_level, components="\n".join(components),
-            c2s_port=self.c2s_port, component_port=self.component_port, http_port=self.http_port,
+            c2s_port=self.c2s_port, component_port=self.component_port, http_port=self.http_port, auth=auth,
         )  # fmt: skip
+        if setup.sql:
+            text += self._database()
         self.config_file.write_text(text + setup.extra)
         own(self.folder, self.user)
+
+    def _database(self) -> str:
+        """The lines for an SQL database, which is made if it is not there."""
+        file = self.folder / "spool" / "ejabberd.db"
+        if not file.exists():
+            make_tables(file)
+        return _SQL.format(file=file)
 
     def add_user(self, user: str, password: str) -> None:
         """Make an account while the server runs."""
@@ -147,6 +166,12 @@ class Ejabberd(Daemon):
             "ERL_INETRC": str(self.folder / "inetrc"),
             "ERL_CRASH_DUMP": str(self.folder / "crash.dump"),
         }
+
+
+def make_tables(file: Path) -> None:
+    """An SQLite database as ejabberd wants it."""
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.executescript(_SCHEMA.read_text())
 
 
 @contextlib.contextmanager
