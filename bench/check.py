@@ -5,13 +5,12 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from html import unescape
+from xml.etree import ElementTree
 
 from bench.ends import Catch, WrongCount, attributes
 from bench.work import ROOM, person, text
 
 _MESSAGE = re.compile(rb"<message\b[^<>]*[^/<>]>.*?</message>", re.DOTALL)
-_BODY = re.compile(rb"<body>(.*?)</body>", re.DOTALL)
 _PRESENCE = re.compile(rb"<presence\b[^<>]*[^/<>]>.*?</presence>", re.DOTALL)
 
 
@@ -20,15 +19,17 @@ def messages(data: bytes, users: list[str], sender: str, count: int) -> None:
     else that has a body. Raises WrongCount."""
     expected = dict.fromkeys(users, 0)
     for stanza in _MESSAGE.findall(data):
-        found = _BODY.search(stanza)
-        if found is None:
+        try:
+            message = ElementTree.fromstring(stanza)
+        except ElementTree.ParseError as error:
+            raise WrongCount(f"no XML, {error}: {stanza.decode()}") from None
+        body, to = message.findtext("body"), message.get("to", "")
+        if body is None:
             continue
-        about = attributes(stanza)
-        number = expected.get(about.get("to", ""), count)
-        body = unescape(found[1].decode())
-        if number == count or about.get("from") != sender or body != text(number):
+        number = expected.get(to, count)
+        if number == count or message.get("from") != sender or body != text(number):
             raise WrongCount(f"expected line {number} of {count} from {sender}, got {stanza.decode()}")
-        expected[about["to"]] = number + 1
+        expected[to] = number + 1
     short = {jid: number for jid, number in expected.items() if number != count}
     if short:
         raise WrongCount(f"not all {count} lines came: {short}")

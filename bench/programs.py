@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from bench.subject import Ground, Program
 from bench.work import DOMAIN, NETWORK, SERVER
 
 ROOT = Path(__file__).resolve().parents[1]
-_CACHE = tempfile.TemporaryDirectory(prefix="xb-bench-cache-")
+_CACHE = ROOT / ".cache" / "bench"
 
 _CONFIG = """\
 data_dir = "{folder}"
@@ -58,7 +57,7 @@ def floor() -> Program:
 def _environment() -> dict[str, str]:
     """Compiled modules are kept, as they are for any installed program, whatever this shell says."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": _CACHE.name}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(_CACHE)}
 
 
 def _bridge_words(wrapper: tuple[str, ...], ground: Ground) -> list[str]:

@@ -63,7 +63,7 @@ class Subject:
         self.xmpp = xmpp
         self.irc = irc
         self.started = started
-        self._pid = pid
+        self.pid = pid
         self._clock = (~pid << 3) | 2  # the kernel's own number for the CPU time of another process
 
     def cpu(self) -> float:
@@ -110,10 +110,10 @@ class Subject:
                     self.xmpp.failed.result()
 
     def _memory(self, name: str) -> int:
-        for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1])
-        raise RuntimeError(f"/proc/{self._pid}/status has no {name}")
+        raise RuntimeError(f"/proc/{self.pid}/status has no {name}")
 
 
 @contextlib.asynccontextmanager
