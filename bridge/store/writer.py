@@ -34,7 +34,7 @@ HIGH_WATER = 50_000
 down, and what is not owed to anybody (`full`) is not taken at all."""
 
 LOW_WATER = 25_000
-BATCH_ROWS = 1_000
+BATCH_ROWS = 5_000
 GATHER_SECONDS = 0.005
 _FIRST_DELAY = 0.05
 _LAST_DELAY = 2.0
