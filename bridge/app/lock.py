@@ -43,6 +43,6 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 
 def _unwritable(data_dir: Path, error: OSError) -> Locked:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    advice = "make room there" if full else "check its owner"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    advice = "make room there" if full else "check the path and its owner"
     return Locked(f"data_dir {data_dir} can't be written: {error.strerror}; {advice}")
