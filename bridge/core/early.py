@@ -21,9 +21,9 @@ class Early(Generic[Item]):
         self._send = send
         self._items: dict[str, tuple[Item, asyncio.Future[str] | None]] = {}
 
-    def add(self, stanza_id: str, item: Item) -> None:
-        """It was given to the store."""
-        self._items[stanza_id] = (item, None)
+    def add(self, stanza_id: str, item: Item, now: bool) -> None:
+        """It was given to the store; `now`: deliver it at once."""
+        self._items[stanza_id] = (item, self._send(item) if now else None)
 
     def __contains__(self, stanza_id: str) -> bool:
         return stanza_id in self._items

@@ -116,8 +116,7 @@ class Inbox:
                 )
             return refused_by_store(error)
         if cursor is None:
-            self._early.add(message.stanza_id, item)
-            self._hurry()
+            self._early.add(message.stanza_id, item, self._ground.store.writer.health.out)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(partial(self._stored, item, done))
         return done
