@@ -64,9 +64,9 @@ class Lane:
         return not (self.waiting or self._gathering or self._open)
 
     def add(self, message: Message, clients: tuple[str, ...]) -> bool:
-        """This one was written; whether its batch is full now."""
+        """This one was written; whether its batch is worth a fence of its own now."""
         last = self._gathering[-1] if self._gathering else None
-        if last is None or last.clients != clients or len(last.ids) >= self._lanes.batch_size:
+        if last is None or last.clients != clients:
             last = Batch(self, clients)
             self._gathering.append(last)
         message.batch = last

@@ -1,0 +1,1 @@
+"""What the fence promises, on real servers that are killed, stalled and started again."""
