@@ -3,7 +3,7 @@ asked about."""
 
 from __future__ import annotations
 
-import asyncio
+from time import monotonic
 
 from backends.irc import ctcp
 from backends.irc.formatting import spell_links
@@ -109,7 +109,7 @@ class TalkOut:
 
     def _trusts(self, target: str) -> bool:
         until = self._link.trusted.get(self._link.isupport.fold(target), 0.0)
-        return until > asyncio.get_running_loop().time()
+        return until > monotonic()
 
     async def _many(self, target: str, verb: str, parts: list[Part], content: Content) -> Outcome:
         """One after the other, so that messages of other chats go in between; the first asks about the
@@ -151,7 +151,7 @@ class TalkOut:
             trusted = self._link.trusted
             if len(trusted) >= _MOST_TRUSTED:
                 trusted.clear()
-            trusted[wanted] = asyncio.get_running_loop().time() + TRUST
+            trusted[wanted] = monotonic() + TRUST
         return None
 
 

@@ -37,7 +37,7 @@ from bridge.core.live import LiveAccount
 from bridge.core.outbox import Outbox, OutboxItem
 from bridge.core.pacing import TokenBucket
 from bridge.core.pool import SessionPool
-from bridge.core.room import Room
+from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
 from bridge.core.roomsay import NO_CONTENT, ReactionJob, SayJob
@@ -72,7 +72,7 @@ class Outbound:
     def to_room(self, room: Room, message: Outgoing) -> None:
         """Say something in a room that the resource is in. Answered by the reflection, or an error for it."""
         face = self._ground.face
-        if not room.joined:
+        if room.state is not RoomState.JOINED:
             text = "Not connected to this room right now."
             face.message_failed(
                 message.resource, room.jid, message.stanza_id, Reason.NETWORK_DOWN, text, groupchat=True

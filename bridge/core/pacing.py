@@ -18,7 +18,8 @@ class TokenBucket:
         """Take `cost` tokens if they are there and return 0; else take nothing and return the seconds until
         they are. A clock that jumps backwards counts as standing still."""
         if now > self._at:
-            self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+            level = self._level + (now - self._at) * self._rate
+            self._level = level if level < self._burst else self._burst
         self._at = now
         if self._level >= cost:
             self._level -= cost

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from bridge.xmpp.jids import prepare
+from bridge.xmpp.jids import bare, prepare, split
 from bridge.xmpp.received import (
     Caps,
     Delay,
@@ -67,9 +68,8 @@ def read_message(element: Element) -> InMessage:
     if body is not None and body.startswith("?OTR"):
         found["encrypted"] = True
     kind = get("type", "normal")
-    sender, to, local, domain, resource = _addresses(element)
     return InMessage(
-        sender, to, local, domain, resource, kind if kind in _MESSAGE_TYPES else "normal",
+        *_addresses(get("from"), get("to")), kind if kind in _MESSAGE_TYPES else "normal",
         get("id", ""), element, lang=get(_LANG, ""), **found,
     )  # fmt: skip
 
@@ -81,10 +81,9 @@ def read_presence(element: Element) -> InPresence:
         reader = _PRESENCE.get(child.tag)
         if reader is not None:
             reader(child, found)
-    sender, to, local, domain, resource = _addresses(element)
     get = element.get
-    kind = get("type", "available")
-    return InPresence(sender, to, local, domain, resource, kind, get("id", ""), element, **found)
+    addresses = _addresses(get("from"), get("to"))
+    return InPresence(*addresses, get("type", "available"), get("id", ""), element, **found)
 
 
 def read_error(stanza: Element) -> InError:
@@ -97,19 +96,14 @@ def read_error(stanza: Element) -> InError:
     return error if isinstance(error, InError) else InError("cancel", "")
 
 
-def _addresses(element: Element) -> tuple[str, str, str, str, str]:
-    sender = element.get("from")
+@lru_cache(maxsize=16384)
+def _addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, str, str]:
+    """`sender`, `user`, `to` and its three parts. Who writes once to somebody does so again."""
     if not sender:
         raise BadStanza("a stanza without a 'from' address")
-    to = element.get("to", "")
-    if not to:
-        return prepare(sender), "", "", "", ""
-    to = prepare(to)
-    head, _, resource = to.partition("/")
-    local, at, domain = head.partition("@")
-    if not at:
-        return prepare(sender), to, "", head, resource
-    return prepare(sender), to, local, domain, resource
+    sender = prepare(sender)
+    to = prepare(to) if to else ""
+    return sender, bare(sender), to, *split(to)
 
 
 # ---- children of a message: each puts what it found into the fields of InMessage

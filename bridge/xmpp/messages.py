@@ -9,7 +9,6 @@ from bridge.api import BadAddress, ContactAddress, NetworkAddress, Reason, RoomA
 from bridge.core.gateway import Gateway
 from bridge.xmpp.addresses import Addresses
 from bridge.xmpp.errors import FATAL, Shape, message_error
-from bridge.xmpp.jids import bare
 from bridge.xmpp.muc_invites import Invites
 from bridge.xmpp.muc_talk import RoomTalk
 from bridge.xmpp.received import InError, InMessage
@@ -87,7 +86,7 @@ class Messages:
             except BadAddress:
                 return
             if isinstance(address, RoomAddress):
-                self._rooms.resource_gone(bare(message.sender), message.sender)
+                self._rooms.resource_gone(message.user, message.sender)
 
     def _to_room(self, message: InMessage, address: RoomAddress) -> None:
         if message.type == "groupchat":
@@ -101,7 +100,7 @@ class Messages:
 
     def _private(self, message: InMessage, address: RoomAddress) -> None:
         """A private message to somebody in a room goes to the contact behind the name (XEP-0045 §7.5)."""
-        found = self._talk.contact_named(bare(message.sender), address, message.to_resource)
+        found = self._talk.contact_named(message.user, address, message.to_resource)
         if found is not None:
             self._to_contact(message, found)
         elif speaks(message):
@@ -111,10 +110,10 @@ class Messages:
         if too_long(message, self._max_body):
             self._refuse(message, Reason.TOO_LONG, f"A command may have at most {self._max_body} bytes.")
         elif message.body:
-            self._outbound.to_network(bare(message.sender), message.sender, address, message.id, message.body)
+            self._outbound.to_network(message.user, message.sender, address, message.id, message.body)
 
     def _to_contact(self, message: InMessage, address: ContactAddress) -> None:
-        user, outbound = bare(message.sender), self._outbound
+        user, outbound = message.user, self._outbound
         if message.retract:
             outbound.retract(user, address, message.sender, message.id, message.retract)
         elif message.reactions is not None:
@@ -136,7 +135,7 @@ class Messages:
             self._refuse(message, Reason.TOO_LONG, f"A message may have at most {self._max_body} bytes here.")
             return
         said = content_of(message, subject=True)
-        self._outbound.to_contact(bare(message.sender), address, outgoing(message, said, message.id))
+        self._outbound.to_contact(message.user, address, outgoing(message, said, message.id))
 
     def _refuse(self, message: InMessage, what: Reason | Shape, text: str) -> None:
         if speaks(message):

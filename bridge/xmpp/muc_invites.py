@@ -11,7 +11,7 @@ from bridge.core.room import Room
 from bridge.core.tasks import Tasks
 from bridge.xmpp.addresses import Addresses
 from bridge.xmpp.errors import message_error
-from bridge.xmpp.jids import BadJid, bare, prepare, split
+from bridge.xmpp.jids import BadJid, prepare, split
 from bridge.xmpp.muc_messages import invitation_xml
 from bridge.xmpp.muc_talk import OUTSIDE, RoomTalk
 from bridge.xmpp.received import InMessage, MucInvite
@@ -99,7 +99,7 @@ class Invites:
             self._refuse(message, outcome.reason, outcome.text)
 
     def _room(self, message: InMessage, address: RoomAddress) -> Room | None:
-        room = self._rooms.find(bare(message.sender), self._addresses.jid(address))
+        room = self._rooms.find(message.user, self._addresses.jid(address))
         return room if room is not None and message.sender in room.resources else None
 
     def _parse(self, jid: str) -> object:

@@ -9,7 +9,6 @@ from bridge.core.gateway import Gateway
 from bridge.core.room import Room
 from bridge.xmpp.addresses import Addresses, occupant_at
 from bridge.xmpp.errors import message_error
-from bridge.xmpp.jids import bare
 from bridge.xmpp.received import InMessage
 from bridge.xmpp.said import CHAT_STATES, content_of, outgoing, speaks, too_long
 
@@ -43,7 +42,7 @@ class RoomTalk:
     def said(self, message: InMessage, address: RoomAddress) -> None:
         """A groupchat message. Hot."""
         sender = message.sender
-        room = self._rooms.find(bare(sender), self._addresses.jid(address))
+        room = self._rooms.find(message.user, self._addresses.jid(address))
         if room is None or sender not in room.resources:
             self._refuse(message, Reason.NOT_IN_ROOM, OUTSIDE)
         elif message.to_resource:

@@ -73,7 +73,7 @@ class Presences:
     # -- rooms
 
     def _in_room(self, presence: InPresence, address: RoomAddress) -> None:
-        user = bare(presence.sender)
+        user = presence.user
         room = self._rooms.find(user, self._addresses.jid(address))
         if presence.type == "unavailable":
             if room is not None and _knows(room, presence.sender):
@@ -87,7 +87,7 @@ class Presences:
 
     def _join(self, presence: InPresence, address: RoomAddress, muc: MucJoin) -> None:
         self._rooms.join(
-            bare(presence.sender),
+            presence.user,
             presence.sender,
             address,
             self._addresses.nick(presence.to_resource),
@@ -106,7 +106,7 @@ class Presences:
         """A client that is gone cannot say so itself (XEP-0045 §18.1.1)."""
         error = presence.error
         if error is not None and error.condition in FATAL and isinstance(address, RoomAddress):
-            self._rooms.resource_gone(bare(presence.sender), presence.sender)
+            self._rooms.resource_gone(presence.user, presence.sender)
 
     def _refuse(self, presence: InPresence, error: Shape, text: str) -> None:
         muc = presence.muc is not None
@@ -115,7 +115,7 @@ class Presences:
     # -- the roster
 
     def _of_roster(self, presence: InPresence, address: Address | None) -> None:
-        user, puppet = bare(presence.sender), bare(presence.to)
+        user, puppet = presence.user, bare(presence.to)
         if presence.type == "available":
             away = presence.show in _AWAY
             self._roster.available(user, presence.sender, puppet, away, presence.status)
@@ -123,19 +123,19 @@ class Presences:
             self._roster.unavailable(user, presence.sender, puppet)
 
     def _subscribe(self, presence: InPresence, address: Address | None) -> None:
-        self._roster.subscribe(bare(presence.sender), bare(presence.to), address, presence.id)
+        self._roster.subscribe(presence.user, bare(presence.to), address, presence.id)
 
     def _unsubscribe(self, presence: InPresence, address: Address | None) -> None:
-        self._roster.unsubscribe(bare(presence.sender), bare(presence.to), address, presence.id)
+        self._roster.unsubscribe(presence.user, bare(presence.to), address, presence.id)
 
     def _subscribed(self, presence: InPresence, address: Address | None) -> None:
-        self._roster.subscribed(bare(presence.sender), bare(presence.to))
+        self._roster.subscribed(presence.user, bare(presence.to))
 
     def _unsubscribed(self, presence: InPresence, address: Address | None) -> None:
-        self._roster.unsubscribed(bare(presence.sender), bare(presence.to))
+        self._roster.unsubscribed(presence.user, bare(presence.to))
 
     def _probe(self, presence: InPresence, address: Address | None) -> None:
-        self._roster.probe(bare(presence.sender), presence.sender, bare(presence.to), address)
+        self._roster.probe(presence.user, presence.sender, bare(presence.to), address)
 
 
 def _knows(room: Room, resource: str) -> bool:

@@ -99,6 +99,8 @@ class InMessage(Struct, frozen=True):
 
     sender: str
     """full JID, normalised"""
+    user: str
+    """its bare JID"""
     to: str
     """normalised; "" if absent"""
     to_local: str
@@ -149,6 +151,7 @@ class InPresence(Struct, frozen=True):
     """A presence as received. `type` is "available" where the attribute is absent."""
 
     sender: str
+    user: str
     to: str
     to_local: str
     to_domain: str

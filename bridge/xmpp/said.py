@@ -69,5 +69,5 @@ def outgoing(message: InMessage, content: Content, stanza_id: str, room: str = "
         reply_name=resource(reply.to) if reply is not None and room and bare(reply.to) == room else "",
         thread=message.thread,
         replaces=message.replace,
-        foreign_ids=tuple((one.by, one.id) for one in message.stanza_ids if one.by != room),
+        foreign_ids=tuple([(one.by, one.id) for one in message.stanza_ids if one.by != room]),
     )
