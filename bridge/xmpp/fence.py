@@ -68,7 +68,7 @@ class Fence:
         batch_size: int = 50,
         open_fences: int = 2,
         wait_seconds: float = 120,
-        target_seconds: float = 10,
+        target_seconds: float = 30,
         weak_seconds: float = 10,
         retry_seconds: float = 0.5,
         patience: float = 20,

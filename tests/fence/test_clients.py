@@ -126,10 +126,12 @@ async def test_what_only_the_server_vouched_for_comes_again_if_it_dies_soon(
 
 async def test_the_log_says_once_what_ejabberd_needs(ejabberd: Ejabberd, inspircd: Inspircd) -> None:
     async with town(ejabberd, inspircd) as place:
-        tap = place.tap
         await polled(lambda: "the XMPP server is ejabberd" in place.bridge.log_text())
         await ejabberd.restart()
+        await polled(lambda: place.bridge.link_count() == 2, 30)
         await place.move_in()
-        assert len(tap.streams) >= 2
+        place.online(*USERS)
+        await place.say(1)
+        await place.all_fenced()  # by clients: so it was told apart again
         assert place.bridge.log_text().count("the XMPP server is ejabberd") == 1
         assert "mod_mam" in place.bridge.log_text()
