@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.soak_irc import Witness, until
 from bench.soak_ledger import Ledger
-from bench.soak_memory import ALLOWED, Growth, Sample, growth, picture, sample
+from bench.soak_memory import Growth, Sample, growth, picture, sample
 from bench.soak_plan import Town, plan
 from bench.soak_play import Play
 from bench.soak_xmpp import PASSWORD
@@ -163,7 +163,8 @@ async def soak(town: Town, seconds: float, rate: float, seed: int) -> Outcome:
 async def _watch(pid: int, ledger: Ledger, samples: list[Sample]) -> None:
     began = time.monotonic()
     while True:
-        samples.append(sample(pid, time.monotonic() - began, ledger.count, ledger.deliveries))
+        at = time.monotonic() - began
+        samples.append(sample(pid, at, ledger.count, ledger.by_users, ledger.deliveries))
         await asyncio.sleep(1.0)
 
 
@@ -183,7 +184,7 @@ def _judged(
     found = growth(samples, warm)
     complaints = [*ledger.judge(), *above(after, before)]
     if found.too_much:
-        complaints.append(f"memory grew by {found.grown:,.0f} bytes, {ALLOWED:,} are allowed")
+        complaints.append(f"memory grew by {found.grown:,.0f} bytes, {found.allowed:,} are allowed")
     return Outcome(
         complaints, found, samples, warm, dict(play.done), ledger.count, len(ledger.refused),
         ledger.deliveries, before, after, clock,
@@ -200,7 +201,7 @@ def report(outcome: Outcome) -> str:
         f"steps: {steps}",
         f"memory: {samples[0].rss / 1e6:.1f} MB before the traffic, {samples[-1].rss / 1e6:.1f} MB after it; "
         f"after {outcome.warm:.0f} s of warm-up {memory.grown / 1e6:+.2f} MB in {memory.seconds:.0f} s "
-        f"({memory.messages:,} messages) by the fitted line; {ALLOWED / 1e6:.2f} MB are allowed",
+        f"({memory.messages:,} messages) by the fitted line; {memory.allowed / 1e6:.2f} MB are allowed",
         f"at rest before: {outcome.before}",
         f"at rest after:  {outcome.after}",
         "seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in outcome.seconds.items()),
