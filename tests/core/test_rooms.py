@@ -541,12 +541,20 @@ async def test_a_store_that_fails_keeps_nobody_out(
 ) -> None:
     await world.start()
 
-    async def fail(*_: object) -> None:
+    def fail(*_: object) -> asyncio.Future[int]:
+        failed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        failed.set_exception(StoreError("broken"))
+        return failed
+
+    async def fail_to_read(*_: object) -> None:
         raise StoreError("broken")
 
-    monkeypatch.setattr(world.store.archive, "room_key", fail)
-    await world.joined()
-    assert "without an archive" in caplog.text
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store.archive, "find_key", fail)
+        await world.joined()
+    assert "a room is not archived" in caplog.text
+    monkeypatch.setattr(world.store.archive, "last", fail_to_read)
+    await world.joined(LAPTOP)
     assert "without its history" in caplog.text
 
 
