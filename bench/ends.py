@@ -20,7 +20,9 @@ _IQ = re.compile(rb"<iq\b[^<>]*/>|<iq\b.*?</iq>", re.DOTALL)
 _ATTRIBUTE = re.compile(rb"""\s(id|from|to|type)=(['"])(.*?)\2""")
 _ERROR = re.compile(rb"""<(?:message|presence)\b[^<>]*\stype=['"]error['"].*""", re.DOTALL)
 _CHUNK = 1 << 18
-_READ_SIZE = 400
+_SHOWN = 400
+PATIENCE = 60.0
+"""Seconds without a single message, or a single read, before a run counts as lost."""
 
 
 class WrongCount(Exception):
@@ -92,21 +94,28 @@ class End(asyncio.Protocol):
         """What an end does with what it reads."""
         raise NotImplementedError
 
+    def connection_lost(self, reason: Exception | None) -> None:
+        self._writable.set()
+
     def write(self, data: bytes) -> None:
-        """Send bytes to the process under test."""
-        if self.transport is None:
-            raise ConnectionError(f"{type(self).__name__} has no connection")
+        """Send bytes to the process under test. Raises WrongCount if it has gone."""
+        if self.transport is None or self.transport.is_closing():
+            raise WrongCount(f"{type(self).__name__} has no connection")
         self.transport.write(data)
 
     async def writable(self) -> None:
-        """Wait until what was written has been taken."""
-        await self._writable.wait()
+        """Wait until what was written has been taken. Raises WrongCount if nobody reads."""
+        if not self._writable.is_set():
+            try:
+                await asyncio.wait_for(self._writable.wait(), PATIENCE)
+            except TimeoutError:
+                raise WrongCount(f"{type(self).__name__}: nothing was read for {PATIENCE:g} s") from None
 
     async def blast(self, data: bytes) -> None:
-        """Send much, as fast as it is read."""
+        """Send much, as fast as it is read. Raises WrongCount if it is not."""
         for at in range(0, len(data), _CHUNK):
             self.write(data[at : at + _CHUNK])
-            await self._writable.wait()
+            await self.writable()
 
 
 class XmppEnd(End):
@@ -176,7 +185,7 @@ class XmppEnd(End):
 
 def _complain(data: bytes) -> None:
     if error := _ERROR.search(data):
-        raise WrongCount(f"an error came: {error[0][:_READ_SIZE].decode(errors='replace')}")
+        raise WrongCount(f"an error came: {error[0][:_SHOWN].decode(errors='replace')}")
 
 
 class IrcConnection(End):

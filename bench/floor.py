@@ -131,14 +131,15 @@ class Irc(asyncio.Protocol):
     def __init__(self, floor: Floor, account: Account) -> None:
         self._floor = floor
         self._account = account
-        self._rest = ""
+        self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._account.irc = cast(asyncio.Transport, transport)
         self._account.irc.write(f"NICK {self._account.nick}\r\nUSER u 0 * :u\r\nJOIN {CHANNEL}\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data.decode()).split("\r\n")
+        whole, newline, self._rest = (self._rest + data).rpartition(b"\r\n")
+        lines = whole.decode().split("\r\n") if newline else []
         floor, account, rendered = self._floor, self._account, self.rendered
         out = []
         shared = len(floor.accounts) > 1
@@ -183,7 +184,7 @@ class Xmpp(asyncio.Protocol):
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._rest = ""
+        self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._floor.xmpp = cast(asyncio.Transport, transport)
@@ -191,16 +192,17 @@ class Xmpp(asyncio.Protocol):
         self._floor.xmpp.write(header.encode())
 
     def data_received(self, data: bytes) -> None:
-        text = (self._rest + data.decode()).removeprefix("<handshake/>")
-        if text.startswith("<?xml"):
+        data = (self._rest + data).removeprefix(b"<handshake/>")
+        if data.startswith(b"<?xml"):
             self._floor.xmpp.write(b"<handshake>x</handshake>")
-        elif text.startswith("<presence"):
-            *stanzas, self._rest = text.split("</presence>")
-            for stanza in stanzas:
-                self._join(stanza)
-        else:
-            *stanzas, self._rest = text.split("</message>")
+            return
+        end = b"</presence>" if data.startswith(b"<presence") else b"</message>"
+        whole, found, self._rest = data.rpartition(end)
+        stanzas = whole.decode().split(end.decode()) if found else []
+        if end == b"</message>":
             self._messages(stanzas)
+        for stanza in stanzas if end == b"</presence>" else ():
+            self._join(stanza)
 
     def _messages(self, stanzas: list[str]) -> None:
         floor, lines, out = self._floor, [], []

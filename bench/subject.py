@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.ends import Catch, IrcEnd, WrongCount, XmppEnd
+from bench.ends import PATIENCE, Catch, IrcEnd, WrongCount, XmppEnd
 from bench.work import join_presence
 
 START_SECONDS = 30.0
 END_SECONDS = 10.0
-PATIENCE = 60.0
-"""Seconds without a single message before a run counts as lost."""
 
 
 @dataclass(frozen=True)

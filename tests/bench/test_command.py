@@ -13,12 +13,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import cases, report, scenarios, targets
+from bench import biboumi, cases, report, scenarios, targets
 from bench.cases import Case, Result
 from bench.ends import WrongCount
 from bench.figures import CPU, P50, P99, RATE, percentile
 from bench.programs import ROOT, floor
 from bench.subject import Ground, Program, running
+from bench.work import irc_lines, join_presence, user
 
 
 async def test_a_case_is_measured_beside_the_floor(tmp_path: Path) -> None:
@@ -118,3 +119,25 @@ def test_percentiles() -> None:
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert percentile([float(number) for number in range(1, 101)], 0.99) == 99.0
     assert percentile([7.0], 0.99) == 7.0
+
+
+def test_a_peer_that_cannot_be_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.biboumi.shutil.which", lambda name: None)
+    with pytest.raises(biboumi.NoPeer, match="no apt-get"):
+        biboumi.biboumi()
+    monkeypatch.setattr("bench.biboumi.shutil.which", lambda name: name if name == "apt-get" else None)
+    monkeypatch.setattr("bench.biboumi.os.geteuid", lambda: 1000)
+    with pytest.raises(biboumi.NoPeer, match="as root"):
+        biboumi.biboumi()
+
+
+async def test_a_program_that_hangs_up_is_told() -> None:
+    async with running(broken("f.Irc._other = lambda self, *_: self._account.irc.close()"), False) as subject:
+        subject.xmpp.write(join_presence(user(), "me"))
+        while not subject.irc.connections:
+            await asyncio.sleep(0.01)
+        connection = subject.irc.connections["me"]
+        while connection.transport and not connection.transport.is_closing():
+            await asyncio.sleep(0.01)
+        with pytest.raises(WrongCount, match="no connection"):
+            await connection.blast(irc_lines("#bench", range(10)))
