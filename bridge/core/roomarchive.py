@@ -39,6 +39,11 @@ class RoomArchive:
         """A time-ordered archive id (microseconds), unique even when nothing is kept."""
         return self._ground.store.new_id()
 
+    @property
+    def true_time(self) -> int:
+        """When the last new id was made (microseconds), where the id itself does not say so; else 0."""
+        return self._ground.store.ids.true_time
+
     async def prepare(self, room: Room) -> None:
         """Find the room's key in the store, before its first message. While the store is out nobody waits for
         that: then the room is archived from when the store is back."""

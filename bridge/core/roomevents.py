@@ -113,7 +113,7 @@ class RoomEvents:
             stanza_id=self._ground.stanza_id(),
             content=event.content,
             thread=event.thread or "",
-            sent_at=0 if event.sent_at is None else microseconds(event.sent_at),
+            sent_at=self._archive.true_time if event.sent_at is None else microseconds(event.sent_at),
         )
 
     def say(self, room: Room, message: RoomMessage) -> None:

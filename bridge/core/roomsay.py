@@ -96,12 +96,15 @@ class SayJob:
         first = RoomMessage(
             new_id(), sender, who, message.stanza_id or self._ground.stanza_id(), content,
             message.origin_id, message.reply_to, message.reply_name, message.thread, message.replaces,
-            message.foreign_ids,
+            message.foreign_ids, sent_at=self._archive.true_time,
         )  # fmt: skip
         self._events.say(room, first)
         for part in parts[1:]:
             stanza_id = self._ground.stanza_id()
-            more = RoomMessage(new_id(), sender, who, stanza_id, part.content, thread=message.thread)
+            more = RoomMessage(
+                new_id(), sender, who, stanza_id, part.content, thread=message.thread,
+                sent_at=self._archive.true_time,
+            )  # fmt: skip
             self._events.say(room, more)
 
     def interrupted(self, reason: Reason, text: str) -> bool:

@@ -31,7 +31,8 @@ class Store:
         """For `open` only: `newest` is the newest id in the database."""
         self._engine = engine
         self._reader = Reader(engine)
-        self.new_id = IdSource(newest).new_id
+        self.ids = IdSource(newest)
+        self.new_id = self.ids.new_id
         self.writer = writer = Writer(engine, asyncio.get_running_loop())
         self.archive = Archive(engine, writer, self._reader)
         self.inbox = Inbox(engine, writer, self._reader, self.new_id)

@@ -12,6 +12,9 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+_AHEAD = 1_000_000
+
+
 class IdSource:
     """Makes 63-bit ids that are microseconds since the epoch and never repeat or go back.
 
@@ -19,16 +22,23 @@ class IdSource:
     `start` is the newest id stored before this process, so that ids go on increasing over a restart.
     """
 
-    __slots__ = ("_clock", "_last", "_lock")
+    __slots__ = ("_clock", "_last", "_lock", "true_time")
 
     def __init__(self, start: int = 0, clock: Callable[[], int] = now_us) -> None:
         self._last = start
         self._clock = clock
         self._lock = threading.Lock()
+        self.true_time = 0
+        """the clock's time, where the last id is more than a second ahead of it (it was put back);
+        else 0"""
 
     def new_id(self) -> int:
         """The next id. Any thread may ask."""
         with self._lock:
             now = self._clock()
-            self._last = now if now > self._last else self._last + 1
+            if now > self._last:
+                self._last, self.true_time = now, 0
+            else:
+                self._last += 1
+                self.true_time = now if self._last - now > _AHEAD else 0
             return self._last

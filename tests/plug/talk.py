@@ -26,7 +26,8 @@ _newcomers = itertools.count(1)
 
 
 class FromIrc:
-    """Somebody on IRC who says numbered lines in the channel and to a user, until told to stop."""
+    """Somebody on IRC who says numbered lines in the channel and to a user, unless `silent`, until told
+    to stop."""
 
     def __init__(
         self, scene: Scene, speaker: IrcClient, nick: str, pause: float = 0.02, pad: int = 0
@@ -34,20 +35,23 @@ class FromIrc:
         self._scene, self._speaker, self._nick, self._pause = scene, speaker, nick, pause
         self._pad = "." * pad
         self._stopping = False
+        self.silent = False
         self.room: list[str] = []
         self.direct: list[str] = []
         self._task = asyncio.create_task(self._talk())
 
     async def _talk(self) -> None:
         while not (self._stopping or self._speaker.closed):
-            self.say(self._scene.channel, self.room, "ir")
-            if len(self.room) % 5 == 0:
-                self.say(self._nick, self.direct, "id")
+            if not self.silent:
+                self.say(self._scene.channel, self.room, "ir")
+                if len(self.room) % 5 == 0:
+                    self.say(self._nick, self.direct, "id")
             await asyncio.sleep(PAUSE)
 
-    def say(self, target: str, said: list[str], mark: str) -> None:
+    def say(self, target: str, said: list[str], mark: str) -> str:
         said.append(f"{mark} {len(said)} {self._pad}".rstrip())
         self._speaker.say(target, said[-1])
+        return said[-1]
 
     def burst(self, lines: int) -> None:
         """So many lines in the channel at once."""
@@ -65,19 +69,22 @@ class FromIrc:
 
 
 class FromXmpp:
-    """A user who says numbered lines in the room and to somebody on IRC. `said`: id -> text, in order."""
+    """A user who says numbered lines in the room and to somebody on IRC, unless `silent`. `room`, `direct`:
+    id -> text, in order."""
 
     def __init__(self, scene: Scene, speaker: XmppClient, contact: str, pause: float = PAUSE) -> None:
         self._scene, self._speaker, self._pause = scene, speaker, pause
         self._contact = contact
         self._stopping = False
+        self.silent = False
         self.room: dict[str, str] = {}
         self.direct: dict[str, str] = {}
         self._task = asyncio.create_task(self._talk())
 
     async def _talk(self) -> None:
         while not (self._stopping or self._speaker.gone):
-            self.say(1)
+            if not self.silent:
+                self.say(1)
             await asyncio.sleep(self._pause)
 
     def say(self, lines: int) -> None:

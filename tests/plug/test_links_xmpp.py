@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.scene import Scene, archive, until
 from tests.peers.bridge import Bridge, BridgeSetup, network, running_bridge
-from tests.peers.ejabberd import Ejabberd
+from tests.peers.ejabberd import Ejabberd, EjabberdSetup, running_ejabberd
 from tests.peers.inspircd import Inspircd
 from tests.peers.prosody import Prosody
 from tests.peers.xmpp_client import presence, statuses
@@ -39,6 +39,13 @@ pytestmark = pytest.mark.heavy
 _numbers = itertools.count(800)
 GROWTH_MB = 150
 """What docs/failures.md promises of a server that does not read."""
+
+
+@pytest.fixture(scope="module")
+def ejabberd() -> Iterator[Ejabberd]:
+    """With SQL storage: with its own, a killed ejabberd loses what it had accepted."""
+    with running_ejabberd(EjabberdSetup(sql=True)) as server:
+        yield server
 
 
 @pytest.fixture(scope="module", params=["prosody", "ejabberd"])

@@ -26,6 +26,17 @@ def test_an_id_is_the_time_where_the_clock_goes_on() -> None:
     assert [source.new_id() for _ in range(4)] == [10, 11, 12, 30]
 
 
+def test_where_ids_are_ahead_the_true_time_is_known() -> None:
+    second = 1_000_000
+    times = iter([100 * second, 90 * second, 101 * second])
+    source = IdSource(0, lambda: next(times))
+    assert [(source.new_id(), source.true_time) for _ in range(3)] == [
+        (100 * second, 0),
+        (100 * second + 1, 90 * second),
+        (101 * second, 0),
+    ]
+
+
 def test_two_threads_never_get_the_same_id() -> None:
     source = IdSource(0, lambda: 0)
     ids: list[int] = []
