@@ -50,14 +50,14 @@ class Outbound:
 
     def __init__(self, link: Link, quit_sent: Callable[[], None]) -> None:
         self._link = link
-        self._talk = TalkOut(link)
+        self.talk = TalkOut(link)
         self._quit_sent = quit_sent
 
     async def execute(self, command: Command) -> Outcome:
         """See `Session.execute`."""
         try:
             if type(command) is SendMessage:
-                return await self._talk.send(command)
+                return await self.talk.send(command)
             return await self._other(command)
         except LinkEndedError:
             return Unknown(_BROKEN)

@@ -41,6 +41,8 @@ from bridge.api import (
     QueryFailed,
     Reason,
     RoomChat,
+    SendMessage,
+    Sent,
     Support,
 )
 
@@ -225,6 +227,12 @@ class IrcSession:
         if self._over.is_set() or not self._connected:
             return Later(5.0, "Not connected to the network")
         return await self._outbound.execute(command)
+
+    def at_once(self, command: SendMessage) -> Sent | None:
+        """See `PromptSession.at_once`."""
+        if self._over.is_set() or not self._connected:
+            return None
+        return self._outbound.talk.at_once(command)
 
     async def query(self, query: Query) -> Answer:
         """See `Session.query`."""

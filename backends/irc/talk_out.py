@@ -53,24 +53,29 @@ class TalkOut:
 
     async def send(self, command: SendMessage) -> Outcome:
         """`Sent` has a part for each line, unless the message went out as it was. Empty lines are left out.
-        What was sent is `unheard` until the server shows that it has read it. Hot where nothing is to be
-        waited for: one line, to a target that is trusted, when the server takes lines."""
-        target, content = self._target(command.chat), command.content
+        What was sent is `unheard` until the server shows that it has read it."""
+        target = self._target(command.chat)
         if isinstance(target, Refused):
             return target
-        outcome: Outcome = _SENT
-        if not self._goes_whole(target, content):
-            outcome = await self._in_parts(target, content)
-        else:
-            line = f"{'NOTICE' if content.notice else 'PRIVMSG'} {target} :{content.text}"
-            if not (self._trusts(target) and self._link.outbox.now(line)):
-                outcome = await self._one(target, line)
+        outcome = await self._send(target, command.content)
         if type(outcome) is Sent:
             self._link.unheard.add(command.chat, command.key)
         return outcome
 
-    async def _in_parts(self, target: str, content: Content) -> Outcome:
-        """A message that is not one plain line that fits."""
+    def at_once(self, command: SendMessage) -> Sent | None:
+        """The same for what needs no waiting: one plain line, to a target that is trusted, when the server
+        takes lines. None: nothing was sent. Hot."""
+        target, content = self._target(command.chat), command.content
+        if isinstance(target, Refused) or not (self._trusts(target) and self._goes_whole(target, content)):
+            return None
+        if not self._link.outbox.now(_line(target, content)):
+            return None
+        self._link.unheard.add(command.chat, command.key)
+        return _SENT
+
+    async def _send(self, target: str, content: Content) -> Outcome:
+        if self._goes_whole(target, content):
+            return await self._one(target, _line(target, content))
         text, verb = content.text, "NOTICE" if content.notice else "PRIVMSG"
         if content.spans:
             content = spell_links(content)
@@ -153,6 +158,10 @@ class TalkOut:
                 trusted.clear()
             trusted[wanted] = monotonic() + TRUST
         return None
+
+
+def _line(target: str, content: Content) -> str:
+    return f"{'NOTICE' if content.notice else 'PRIVMSG'} {target} :{content.text}"
 
 
 def _wire(verb: str, target: str, part: Part, content: Content) -> str:

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import msgspec
 
 from bridge.api.capabilities import Capabilities, Pace
-from bridge.api.commands import Answer, Command, Query
+from bridge.api.commands import Answer, Command, Query, SendMessage
 from bridge.api.events import Event
 from bridge.api.ids import AccountId, Address, Chat, ContactId, NetworkId
-from bridge.api.outcomes import Outcome
+from bridge.api.outcomes import Outcome, Sent
 from bridge.api.registration import Form
 
 
@@ -151,6 +151,16 @@ class Session(Protocol):
     async def close(self, reason: str) -> None:
         """Leave in good order (`reason` may be shown to others), so that `run` returns within 2 s. Called at
         most once; the core cancels `run` after that time."""
+
+
+class PromptSession(Session, Protocol):
+    """A session that can often answer without waiting. No session need be one: it saves time where a network
+    is fast and its users talk much."""
+
+    def at_once(self, command: SendMessage) -> Sent | None:
+        """What `execute` would do and answer, done now, where there is nothing to wait for. None: nothing was
+        done, and the same command comes by `execute`. Called under the same conditions; it raises only for
+        bugs."""
 
 
 class Backend(Protocol):

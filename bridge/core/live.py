@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from bridge.api import (
     AccountId,
@@ -12,6 +13,7 @@ from bridge.api import (
     ContactId,
     NetworkAddress,
     NetworkId,
+    PromptSession,
     Reason,
     RoomChat,
     RoomId,
@@ -84,6 +86,11 @@ class LiveAccount:
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
+
+    @property
+    def prompt(self) -> PromptSession | None:
+        """The session, if there is one that may answer without waiting."""
+        return cast("PromptSession", self.session) if hasattr(self.session, "at_once") else None
 
     def capabilities(self, chat: Chat) -> Capabilities:
         """What a chat can carry: as the session says, or as the backend promises while there is none."""

@@ -84,7 +84,10 @@ class Outbound:
             )
             return
         live = self._pool.live(room.user, room.address.network)
-        self._pool.push(live, room.chat, SayJob(self._ground, self._events, self._archive, room, message))
+        job = SayJob(self._ground, self._events, self._archive, room, message)
+        prompt = live.prompt if room.chat not in live.lanes else None  # nothing waits before it
+        if prompt is None or not job.at_once(prompt):
+            self._pool.push(live, room.chat, job)
 
     def to_contact(self, user: str, address: ContactAddress, message: Outgoing) -> None:
         """Say something to a contact. Kept until the network has answered."""

@@ -34,10 +34,8 @@ class RoomArchive:
         self._archive = ground.store.archive
         self._on = ground.settings.keep_archive
         self._encoded: Recent[int, bytes] = Recent()
-
-    def new_id(self) -> int:
-        """A time-ordered archive id (microseconds), unique even when nothing is kept."""
-        return self._ground.store.new_id()
+        self.new_id: Callable[[], int] = ground.store.new_id
+        """a time-ordered archive id (microseconds), unique even when nothing is kept"""
 
     @property
     def true_time(self) -> int:

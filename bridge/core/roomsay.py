@@ -13,6 +13,7 @@ from bridge.api import (
     Later,
     MessageId,
     Outcome,
+    PromptSession,
     Reason,
     Refused,
     RoomAddress,
@@ -55,16 +56,22 @@ class SayJob:
         command = self._command(session)
         if isinstance(command, Dropped):
             return None
-        outcome = command if isinstance(command, Refused) else await session.execute(command)
-        if type(outcome) is Sent:
-            self._reflect(outcome.parts)
-            message, room = self._message, self._room
-            self._ground.senders.remember(room.user, room.jid, message.stanza_id, message.resource)
-            return None
-        return self._not_sent(outcome)
+        return self._ended(command if isinstance(command, Refused) else await session.execute(command))
 
-    def _not_sent(self, outcome: Outcome) -> float | None:
-        if isinstance(outcome, Refused):
+    def at_once(self, session: PromptSession) -> bool:
+        """What `run` does, where the account is in the room and nothing is to be waited for; false: nothing
+        was done."""
+        command = self._command(session)
+        sent = session.at_once(command) if type(command) is SendMessage else None
+        if sent is None:
+            return False
+        self._sent(sent.parts)
+        return True
+
+    def _ended(self, outcome: Outcome) -> float | None:
+        if type(outcome) is Sent:
+            self._sent(outcome.parts)
+        elif isinstance(outcome, Refused):
             self.failed(outcome.reason, outcome.text)
         elif isinstance(outcome, Unknown):
             self.failed(Reason.TIMEOUT, outcome.why)
@@ -85,8 +92,9 @@ class SayJob:
         quoted = Quoted(message.reply_name) if message.reply_name else NOTHING_QUOTED
         return degrade(command, session.capabilities(chat), quoted)
 
-    def _reflect(self, parts: tuple[SentPart, ...]) -> None:
-        """The first part stands for the message, with all that it said of itself; the others follow it."""
+    def _sent(self, parts: tuple[SentPart, ...]) -> None:
+        """Reflect it. The first part stands for the message, with all that it said of itself, and the others
+        follow it."""
         message, room, new_id = self._message, self._room, self._archive.new_id
         content = message.content
         if len(parts) > 1 or (parts and not (message.replaces or message.reply_to)):
@@ -106,6 +114,7 @@ class SayJob:
                 sent_at=self._archive.true_time,
             )  # fmt: skip
             self._events.say(room, more)
+        self._ground.senders.remember(room.user, room.jid, message.stanza_id, message.resource)
 
     def interrupted(self, reason: Reason, text: str) -> bool:
         """Tell the sender."""

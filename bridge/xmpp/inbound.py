@@ -64,14 +64,16 @@ def read_message(element: Element) -> InMessage:
             reader(child, found)
     if "fallback_for" in found:
         _apply_fallback(found)
-    body = found.get("body")
-    if body is not None and body.startswith("?OTR"):
+    body = found.pop("body", None)
+    if body is not None and body[:4] == "?OTR":
         found["encrypted"] = True
+    lang = get(_LANG)
+    if lang is not None:
+        found["lang"] = lang
     kind = get("type", "normal")
-    return InMessage(
-        *_addresses(get("from"), get("to")), kind if kind in _MESSAGE_TYPES else "normal",
-        get("id", ""), element, lang=get(_LANG, ""), **found,
-    )  # fmt: skip
+    if kind not in _MESSAGE_TYPES:
+        kind = "normal"
+    return InMessage(*_addresses(get("from"), get("to")), kind, get("id", ""), element, body, **found)
 
 
 def read_presence(element: Element) -> InPresence:

@@ -264,23 +264,26 @@ class ComponentLink(ComponentXMPP):
             return
         self.parser.feed(data)
         events = cast("Iterator[tuple[str, Element]]", self.parser.read_events())
+        depth = self.xml_depth
         try:
             for event, element in events:
                 if event == "start":
-                    if self.xml_depth == 0:
+                    depth += 1
+                    if depth == 1:
                         self.xml_root = element
                         self.start_stream_handler(element)
-                    self.xml_depth += 1
                     continue
-                self.xml_depth -= 1
-                if self.xml_depth == 1:
+                depth -= 1
+                if depth == 1:
                     self._spawn_event(element)
                     if self.xml_root is not None:
                         self.xml_root.clear()
-                elif self.xml_depth == 0:
+                elif depth == 0:
                     self._close(LinkProblem("closed", "the server ended the stream"))
                     self.transport.close()
+            self.xml_depth = depth
         except ParseError as error:
+            self.xml_depth = depth
             why = reconnect.from_broken_xml(error, self.xml_depth > 0, self.config.host, self.config.port)
             self.parser = None
             self._close(why, _NOT_WELL_FORMED)
