@@ -68,7 +68,8 @@ class _Put:
         self._new_id = new_id
 
     def __call__(self, connection: Connection, rows: list[dict[str, Any]]) -> list[int | None]:
-        self._insert(connection, rows)
+        if self._insert.count(connection, rows) == len(rows):
+            return [row["id"] for row in rows]
         owners = self._owners(connection, rows)
         taken = [row for row in rows if owners.get(row["id"], _owner(row)) != _owner(row)]
         if taken:

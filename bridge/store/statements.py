@@ -31,6 +31,10 @@ class Statement:
     def __call__(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         connection.exec_driver_sql(self._sql, rows)
 
+    def count(self, connection: Connection, rows: list[dict[str, Any]]) -> int:
+        """Run it, and return how many rows it wrote."""
+        return connection.exec_driver_sql(self._sql, rows).rowcount
+
 
 def insert_into(engine: Engine, table: Table) -> Upsertable:
     """An INSERT in the database's own dialect, so that it can have ON CONFLICT."""
