@@ -200,6 +200,12 @@ class IrcSession:
             if name_of(line.command) in ("endofmotd", "nomotd"):
                 self._greeted.set()
 
+    def chunk_comes(self) -> bool:
+        """Lines came at once. Other connections, whose lines came in the same moment, may have filled all
+        that there is room for."""
+        self.chunk_done()
+        return not self._link.resting
+
     def chunk_done(self) -> None:
         """All lines that came at once are done: rest, if the bridge cannot keep up."""
         if self._host.congested and not self._link.resting and self._wire is not None:

@@ -70,6 +70,10 @@ class _Trial:
         if self._registration.done:
             self._done.set_result(None)
 
+    def chunk_comes(self) -> bool:
+        """Always taken."""
+        return True
+
     def chunk_done(self) -> None:
         """Nothing to do: the conversation is short."""
 

@@ -35,6 +35,9 @@ class Receiver(Protocol):
     def receive(self, text: str) -> None:
         """One line, without its end."""
 
+    def chunk_comes(self) -> bool:
+        """Lines came at once. False: they are kept until `Wire.resume`."""
+
     def chunk_done(self) -> None:
         """All lines that came at once have been received."""
 
@@ -80,6 +83,8 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         self._receiver = receiver
         self._encoding = encoding
         self._rest = b""
+        self._kept = b""
+        self._paused = False
         self._skipping = False
         self._out: list[bytes] = []
         self._over = asyncio.Event()
@@ -94,7 +99,15 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         self.connected = True
 
     def process_data(self, new_data: bytes) -> None:
-        """Hand each whole line on; keep what is not whole yet, up to a limit."""
+        """Hand each whole line on, unless all that comes is to be kept for now."""
+        if self._paused or not self._receiver.chunk_comes():
+            self._kept += new_data
+        else:
+            self._take(new_data)
+            self._receiver.chunk_done()
+
+    def _take(self, new_data: bytes) -> None:
+        """Keep what is not whole yet, up to a limit."""
         end = new_data.rfind(b"\n")
         if end < 0:
             self._keep(self._rest + new_data)
@@ -106,7 +119,6 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
             self._rest = b""
             self._keep(new_data[end + 1 :])
             self._lines(chunk)
-        self._receiver.chunk_done()
 
     def _keep(self, rest: bytes) -> None:
         if self._skipping or len(rest) > LONGEST_IN:
@@ -168,12 +180,17 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
 
     def pause(self) -> None:
         """Stop reading."""
+        self._paused = True
         if self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume(self) -> None:
-        """Read again."""
-        if self.transport is not None and not self.transport.is_closing():
+        """Go on with what is kept, then read again: unless we are to stop once more."""
+        self._paused = False
+        kept, self._kept = self._kept, b""
+        if kept:
+            self.process_data(kept)
+        if not self._paused and self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def disconnect(self, message: str = "") -> None:
@@ -199,6 +216,8 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         self._over.set()
         if self.connected:
             self.connected = False
+            self._take(self._kept)
+            self._kept = b""
             self._receiver.lost(error)
 
 

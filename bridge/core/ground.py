@@ -3,6 +3,7 @@ settings."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import random
@@ -66,7 +67,8 @@ class StanzaIds:
 
 
 class Ground:
-    """Held by every service of one gateway; it has no behaviour of its own."""
+    """Held by every service of one gateway; it has no behaviour of its own. `turn` is held by the one account
+    of those held back that goes on next."""
 
     __slots__ = (
         "backend",
@@ -84,6 +86,7 @@ class Ground:
         "stanza_id",
         "stopping",
         "store",
+        "turn",
     )
 
     face: Face
@@ -100,6 +103,7 @@ class Ground:
         self.stanza_id = StanzaIds()
         self.link_is_up = False
         self.stopping = False
+        self.turn = asyncio.Lock()
         self.salt = b""
         self.sent_ids = SentIds()
         self.senders = Senders()

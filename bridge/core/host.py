@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Generator
 from typing import Protocol
@@ -77,9 +78,13 @@ class AccountHost:
         return self._ground.face.congested or self._ground.store.writer.congested
 
     async def drain(self) -> None:
-        """Wait until both take more."""
-        await self._ground.face.drain()
-        await self._ground.store.writer.drain()
+        """Wait until both take more. Accounts go on one after the other: all at once would be too much."""
+        ground = self._ground
+        async with ground.turn:
+            await asyncio.sleep(0)  # so that what came for the one before is counted
+            while self.congested:
+                await ground.face.drain()
+                await ground.store.writer.drain()
 
     async def cursor(self, name: str) -> str | None:
         """The value last saved."""

@@ -19,6 +19,7 @@ from bridge.api import (
     Endpoint,
     Event,
     JoinRoom,
+    MessageReceived,
     NetworkId,
     NetworkNotice,
     Reason,
@@ -34,13 +35,15 @@ HOSTS = ("irc.example.org", "bare.example.org", "other.example.org")
 
 
 class RecordingHost:
-    """Keeps events in order; `wait` gives the next one that fits, each at most once."""
+    """Keeps events in order; `wait` gives the next one that fits, each at most once. `fills`: after a
+    message there is no room for another."""
 
     def __init__(self, account: Account, names: dict[str, str]) -> None:
         self.account = account
         self.events: list[Event] = []
         self.version: SoftwareVersion | None = SoftwareVersion("Client", "1.0", "Linux")
         self.congested = False
+        self.fills = False
         self.room_again = asyncio.Event()
         self._names = names
         self._taken: set[int] = set()
@@ -50,6 +53,7 @@ class RecordingHost:
 
     def emit(self, event: Event, *, cursor: tuple[str, str] | None = None) -> Awaitable[None]:
         self.events.append(event)
+        self.congested = self.congested or (self.fills and isinstance(event, MessageReceived))
         self._news.set()
         return self._done
 

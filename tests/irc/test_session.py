@@ -216,10 +216,10 @@ async def test_an_answer_that_was_not_read_for_the_bridges_sake(server: Scripted
     async with driven(options_for(server.port, ping_interval=0.05, ping_timeout=0.3)) as me:
         await me.connected()
         await joined(me, server)
-        me.host.congested = True
+        me.host.fills = True
         server.say(":bob!b@h PRIVMSG #c :one")
         await me.host.wait(MessageReceived)
-        me.host.congested = False
+        me.host.fills = me.host.congested = False
         for _ in range(3):
             await server.heard("PING :alive")
         me.host.room_again.set()
@@ -667,14 +667,14 @@ async def test_a_nick_change_that_is_refused(me: Driven, server: ScriptedServer)
 
 async def test_a_bridge_that_cannot_keep_up_is_not_read_to(me: Driven, server: ScriptedServer) -> None:
     await joined(me, server)
-    me.host.congested = True
+    me.host.fills = True
     server.say(":bob!b@h PRIVMSG #c :first")
     await me.host.wait(MessageReceived)
     server.say(":bob!b@h PRIVMSG #c :second")
     for _ in range(20):
         await asyncio.sleep(0.005)
     assert me.host.events[-1].content.text == "first"  # type: ignore[union-attr]
-    me.host.congested = False
+    me.host.fills = me.host.congested = False
     me.host.room_again.set()
     assert (await me.host.wait(MessageReceived)).content.text == "second"
 
