@@ -64,7 +64,7 @@ class Gateway:
         room_events = RoomEvents(ground, pool, self.rooms, entrance, archive)
         self.roster = Roster(ground, pool, self.rooms, tasks, admission)
         self._inbox = Inbox(ground, tasks)
-        self._outbox = Outbox(ground, pool, tasks)
+        self._outbox = Outbox(ground, pool)
         self.outbound = Outbound(ground, pool, self._outbox, room_events, archive, admission)
         self._registry = registry
         self._events = Events(ground, pool, room_events, entrance, self.roster, self._inbox)
@@ -130,6 +130,7 @@ class Gateway:
         self._ground.stopping = True
         self.roster.shutdown()
         await self._pool.stop(reason)
+        self._outbox.stop()
         await self._tasks.stop()
 
     def link_up(self) -> None:

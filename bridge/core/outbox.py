@@ -3,15 +3,19 @@ answer."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from functools import partial
 
 import msgspec
 
 from bridge.api import (
+    AccountId,
     Command,
     ConnectionLost,
     ContactAddress,
+    ContactId,
     CorrectMessage,
     DirectChat,
     Later,
@@ -23,13 +27,13 @@ from bridge.api import (
     Session,
     Unknown,
 )
+from bridge.core.ahead import Ahead
 from bridge.core.degrade import Dropped, Quoted, degrade
 from bridge.core.ground import Ground
 from bridge.core.lanes import INTERNAL_TEXT
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
 from bridge.core.storage import NOT_KEPT
-from bridge.core.tasks import Tasks
 from bridge.store.errors import StoreDown, StoreError
 
 log = logging.getLogger(__name__)
@@ -60,20 +64,17 @@ CRASHED = "The gateway was interrupted while sending this; it may or may not hav
 class Outbox:
     """The outbox of one gateway."""
 
-    def __init__(self, ground: Ground, pool: SessionPool, tasks: Tasks) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool) -> None:
         self._ground = ground
         self._pool = pool
-        self._tasks = tasks
         self._rows = ground.store.outbox
+        self._ahead: dict[tuple[AccountId, ContactId], Ahead] = {}
         self._untold: list[tuple[int, OutboxItem, Refused | Unknown]] = []
 
     def put(self, live: LiveAccount, item: OutboxItem, dedupe: str) -> None:
         """Keep a message and send it. One that was put before with the same `dedupe` is not sent again."""
-        self._tasks.start(self._put(live, item, dedupe), "outbox")
-
-    async def _put(self, live: LiveAccount, item: OutboxItem, dedupe: str) -> None:
         try:
-            row = await self._rows.put(
+            stored = self._rows.put(
                 self._ground.domain,
                 live.id,
                 item.address.contact,
@@ -82,14 +83,26 @@ class Outbox:
                 item.resource,
                 item.stanza_id,
             )
-        except StoreDown:
-            self._tell(item, Reason.STORE_DOWN, NOT_KEPT)
+        except StoreError as error:
+            self._not_kept(item, error)
+        else:
+            stored.add_done_callback(partial(self._stored, item))
+
+    def _stored(self, item: OutboxItem, stored: asyncio.Future[int | None]) -> None:
+        if stored.cancelled() or self._ground.stopping:
             return
-        except StoreError:
-            self._tell(item, Reason.INTERNAL, INTERNAL_TEXT)
-            raise
-        if row is not None:
+        error = stored.exception()
+        if error is not None:
+            self._not_kept(item, error)
+        elif (row := stored.result()) is not None:
             self._push(row, item, 0)
+
+    def _not_kept(self, item: OutboxItem, error: BaseException) -> None:
+        if isinstance(error, StoreDown):
+            self._tell(item, Reason.STORE_DOWN, NOT_KEPT)
+        else:
+            log.error("a direct message could not be stored", exc_info=error, extra={"user": item.user})
+            self._tell(item, Reason.INTERNAL, INTERNAL_TEXT)
 
     async def resume(self) -> None:
         """At start: go on with what was not settled; an attempt that was interrupted is of unknown
@@ -131,8 +144,25 @@ class Outbox:
 
     def _push(self, row: int, item: OutboxItem, not_before: int) -> None:
         live = self._pool.live(item.user, item.address.network)
-        job = DirectJob(self._ground, self, row, item, not_before)
+        key = live.id, item.address.contact
+        ahead = self._ahead.get(key)
+        if ahead is None:
+            ahead = self._ahead[key] = Ahead(self._rows, self._ground.clock)
+        ahead.add(row)
+        job = DirectJob(self._ground, self, ahead, row, item, not_before)
         self._pool.push(live, DirectChat(item.address.contact), job)
+
+    def ended(self, ahead: Ahead, row: int, item: OutboxItem, outcome: Sent | Refused | Unknown) -> None:
+        """A message that was pushed has come to its end."""
+        ahead.remove(row)
+        if not ahead:
+            del self._ahead[self._ground.account_id(item.user, item.address.network), item.address.contact]
+        self.conclude(row, item, outcome)
+
+    def stop(self) -> None:
+        """The sessions are closed: what waited in their lanes was not attempted."""
+        for ahead in self._ahead.values():
+            ahead.put_back()
 
     def _tell(self, item: OutboxItem, reason: Reason, text: str) -> None:
         face = self._ground.face
@@ -142,11 +172,14 @@ class Outbox:
 class DirectJob:
     """One durable message in its lane."""
 
-    __slots__ = ("_ground", "_item", "_not_before", "_outbox", "_row", "_unknown")
+    __slots__ = ("_ahead", "_ground", "_item", "_not_before", "_outbox", "_row", "_unknown")
 
-    def __init__(self, ground: Ground, outbox: Outbox, row: int, item: OutboxItem, not_before: int) -> None:
+    def __init__(
+        self, ground: Ground, outbox: Outbox, ahead: Ahead, row: int, item: OutboxItem, not_before: int
+    ) -> None:
         self._ground = ground
         self._outbox = outbox
+        self._ahead = ahead
         self._not_before = not_before
         self._unknown = 0
         self._row = row
@@ -157,9 +190,11 @@ class DirectJob:
         early = self._not_before / 1_000_000 - time.time()
         self._not_before = 0
         if early > 0:
+            self._ahead.put_back()
             return early
-        await self._ground.store.outbox.attempt(self._row)
+        await self._ahead.begin(self._row)
         outcome = await self._attempt(session)
+        self._ahead.end(self._row, sent=isinstance(outcome, Sent))
         if isinstance(outcome, Unknown) and self._ground.info.resend_unknown:
             self._unknown += 1
             if self._unknown < RESEND_LIMIT:
@@ -168,7 +203,7 @@ class DirectJob:
             not_before = int((time.time() + outcome.after) * 1_000_000)
             await self._ground.store.outbox.later(self._row, not_before)
             return outcome.after
-        self._outbox.conclude(self._row, self._item, outcome)
+        self._outbox.ended(self._ahead, self._row, self._item, outcome)
         return None
 
     async def _attempt(self, session: Session) -> Outcome:
@@ -186,11 +221,11 @@ class DirectJob:
 
     def failed(self, reason: Reason, text: str) -> None:
         """It was never attempted."""
-        self._outbox.conclude(self._row, self._item, Refused(reason, text))
+        self._outbox.ended(self._ahead, self._row, self._item, Refused(reason, text))
 
     def interrupted(self, reason: Reason, text: str) -> bool:
         """The attempt was cut off with its link: of unknown outcome, unless it may be sent again."""
         if self._ground.info.resend_unknown:
             return True
-        self._outbox.conclude(self._row, self._item, Unknown(text))
+        self._outbox.ended(self._ahead, self._row, self._item, Unknown(text))
         return False

@@ -242,9 +242,17 @@ class Outbox(_Queue):
         }
         return self._writer.submit_soon(self._put, row, lambda: self._give_up(row["id"]))
 
-    def attempt(self, row_id: int) -> asyncio.Future[None]:
-        """Await this before the I/O: from then on a crash leaves the row as one of unknown outcome."""
+    def attempt(self, row_id: int, ahead: Iterable[int] = ()) -> asyncio.Future[None]:
+        """Await this before the I/O: from then on a crash leaves the row as one of unknown outcome, and those
+        `ahead`, too."""
+        for other in ahead:
+            self._writer.add(self._try, {"row": other, "to_state": "trying", "more": 1})
         return self._writer.submit(self._try, {"row": row_id, "to_state": "trying", "more": 1})
+
+    def put_back(self, ids: Iterable[int]) -> None:
+        """Nothing was attempted of these, after all."""
+        for row_id in ids:
+            self._writer.add(self._try, {"row": row_id, "to_state": "new", "more": -1})
 
     def settle(self, row_id: int, state: Settled, legacy_ids: Sequence[str] = ()) -> asyncio.Future[None]:
         """The end of a command: the payload is forgotten, the network's ids of the message are kept."""
