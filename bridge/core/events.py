@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -221,7 +221,7 @@ class Events:
         message = DirectMessage(
             stanza_id=self._ground.stanza_id(),
             content=event.content,
-            sent_at=microseconds(event.sent_at or datetime.now(UTC)),
+            sent_at=microseconds(event.sent_at) if event.sent_at else time.time_ns() // 1000,
             thread=event.thread or "",
             own=event.own,
         )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -44,6 +45,19 @@ def refused_by_store(error: Exception) -> asyncio.Future[None]:
     refused.set_exception(error)
     refused.exception()  # whether anybody awaits it is the network's business
     return refused
+
+
+class Kept:
+    """Completes when a message is stored. Only who awaits it pays for it, and who is cancelled meanwhile
+    takes nothing back."""
+
+    __slots__ = ("_stored",)
+
+    def __init__(self, stored: asyncio.Future[int | None]) -> None:
+        self._stored = stored
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from asyncio.shield(self._stored).__await__()
 
 
 class InboxItem(msgspec.Struct, frozen=True):
@@ -117,9 +131,8 @@ class Inbox:
             return refused_by_store(error)
         if cursor is None:
             self._early.add(message.stanza_id, item, self._ground.store.writer.health.out)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        stored.add_done_callback(partial(self._stored, item, done))
-        return done
+        stored.add_done_callback(partial(self._stored, item))
+        return Kept(stored)
 
     def link_up(self) -> None:
         """Deliver what the server may not have."""
@@ -137,22 +150,14 @@ class Inbox:
         if self._ground.store.writer.health.out and self._ground.link_is_up:
             self._early.deliver()
 
-    def _stored(
-        self, item: InboxItem, done: asyncio.Future[None], stored: asyncio.Future[int | None]
-    ) -> None:
+    def _stored(self, item: InboxItem, stored: asyncio.Future[int | None]) -> None:
         fence = self._early.stored(item.message.stanza_id)
         if stored.cancelled():
-            done.cancel()
             return
         error = stored.exception()
         if error is not None:
             log.error("a direct message could not be stored", exc_info=error)
-            if not done.done():
-                done.set_exception(error)
-                done.exception()
             return
-        if not done.done():
-            done.set_result(None)
         row = stored.result()
         if row is not None and fence is not None:
             self._flying[row] = item

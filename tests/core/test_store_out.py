@@ -46,10 +46,10 @@ async def back(world: World, other: sqlite3.Connection) -> None:
 async def test_direct_messages_go_on_and_are_stored_later(world: World, other: sqlite3.Connection) -> None:
     session = await online(world)
     other.execute("BEGIN IMMEDIATE")
-    stored = [session.tell("bob", str(n), f"m{n}") for n in range(3)]
+    stored = [asyncio.ensure_future(session.tell("bob", str(n), f"m{n}")) for n in range(3)]
     await until(lambda: len(world.face.delivered) == 3)
     assert not world.store.writer.healthy
-    stored += [session.tell("bob", str(n), f"m{n}") for n in range(3, 6)]
+    stored += [asyncio.ensure_future(session.tell("bob", str(n), f"m{n}")) for n in range(3, 6)]
     assert texts(world.face) == [str(n) for n in range(6)]
     assert not any(one.done() for one in stored), "the network is not told that they are kept"
     await back(world, other)
