@@ -13,7 +13,6 @@ from bridge.core import lanes
 from bridge.core.lanes import Lane
 from tests.core.face import until
 
-
 SESSION = cast(Session, object())
 
 
