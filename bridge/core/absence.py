@@ -72,7 +72,9 @@ class Absence:
             await self._linger(room, resource, text, before)
 
     async def _linger(self, room: Room, resource: str, text: str, before: int) -> None:
+        """A server that stops while much is said takes longer: it has all that to read first."""
         await asyncio.sleep(self._ground.settings.linger_seconds)
+        await self._ground.face.caught_up()
         if self._times_down == before:
             self._give_up(room, resource, text)
 

@@ -26,6 +26,9 @@ class Face(Protocol):
     async def drain(self) -> None:
         """Return when it takes more."""
 
+    async def caught_up(self) -> None:
+        """Return when the XMPP server has handled all that it was sent so far, or the link is down."""
+
     # -- rooms: the resources meant are `room.resources`, unless named
 
     def room_entered(self, room: Room, resource: str, history: Sequence[RoomMessage]) -> None:

@@ -71,6 +71,7 @@ class XmppFace:
         direct = DirectMessages(wire.write, fence.send, new_id, info, now)
         puppets = PuppetPresences(wire.write, addresses, caps)
         self.drain = wire.drain
+        self.caught_up = fence.caught_up
         self.room_left = presences.out
         self.room_refused = presences.refused
         self.nick_refused = presences.nick_refused

@@ -7,6 +7,7 @@ says that the server has the message, never that somebody saw it (docs/fence.md)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Protocol
 from xml.etree.ElementTree import Element
@@ -143,6 +144,11 @@ class Fence:
         self._clients = clients or Clients()
         for lane in self._lanes.part(clients is not None):
             self._fill(lane)
+
+    async def caught_up(self) -> None:
+        """Return when the server has handled all that was written so far, or will not."""
+        with contextlib.suppress(IqFailed):
+            await self._link.iqs.submit(self.server, self._domain, "get", _PING, self._wait_seconds)
 
     @property
     def unsettled(self) -> int:

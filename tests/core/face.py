@@ -164,6 +164,9 @@ class RecordingFace:
         self._note("ask_version", resource, puppet)
         return SoftwareVersion("Client")
 
+    async def caught_up(self) -> None:
+        """At once."""
+
     async def ask_ping(self, resource: str, puppet: str) -> bool:
         self._note("ask_ping", resource, puppet)
         return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bridge.core.values import SessionState
 from tests.core.conftest import ALICE, PHONE, ROOM_JID, World
 from tests.core.face import until
@@ -91,3 +93,26 @@ async def test_a_message_that_returns_says_that_a_client_is_gone(world: World) -
     world.gateway.rooms.resource_gone(ALICE, PHONE)
     await until(lambda: world.live().state is SessionState.IDLE)
     assert world.gateway.rooms.find(ALICE, ROOM_JID) is None
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_a_server_that_has_much_to_read_is_waited_for(world: World, stops: bool) -> None:
+    """It says of its clients that they go, reads on for long, and only then ends the stream, or goes on."""
+    await world.start(linger_seconds=0.01)
+    room = await world.joined()
+    answering(world, online=False)
+    asked, read = asyncio.Event(), asyncio.Event()
+
+    async def caught_up() -> None:
+        asked.set()
+        await read.wait()
+
+    world.face.caught_up = caught_up  # type: ignore[method-assign]
+    leave(world)
+    await asked.wait()
+    assert room.wanted
+    if stops:
+        world.gateway.link_down("gone")
+    read.set()
+    await world.at_rest()
+    await until(lambda: room.joined is stops)

@@ -13,11 +13,13 @@ async def test_they_go_on_one_after_the_other(world: World) -> None:
     """Each may bring as much as there is room for."""
     host = (await online(world)).host
     went: list[int] = []
+    came: asyncio.Queue[int] = asyncio.Queue()
 
     async def one(number: int) -> None:
         await host.drain()
         assert not world.face.congested
         went.append(number)
+        came.put_nowait(number)
         asyncio.get_running_loop().call_soon(vars(world.face).__setitem__, "congested", True)
 
     world.face.congested = True
@@ -26,7 +28,7 @@ async def test_they_go_on_one_after_the_other(world: World) -> None:
         await until(lambda: world.face.congested)
         assert went == list(range(number))
         world.face.congested = False
-        await until(lambda: len(went) == number + 1)
+        await came.get()
     await asyncio.gather(*waiting)
 
 

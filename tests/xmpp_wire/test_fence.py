@@ -356,3 +356,15 @@ async def test_lanes_are_counted_to_the_last_message() -> None:
     lanes = fence._lanes
     assert isinstance(lanes, fence_lanes.Lanes)
     assert (fence.unsettled, lanes.under_way, lanes.all()) == (0, 0, [])
+
+
+@pytest.mark.parametrize("error", [None, IqLost(), IqTimeout(120), IqFailed("service-unavailable")])
+async def test_whether_the_server_has_come_so_far(error: Exception | None) -> None:
+    link, fence = await make()
+    link.write("said before")
+    asking = asyncio.create_task(fence.caught_up())
+    await ticks()
+    assert link.wire == ["said before", f"ping {SERVER}"]
+    assert not asking.done()
+    await link.answer(error=error)
+    await asking
