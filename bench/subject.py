@@ -18,6 +18,9 @@ from bench.work import join_presence
 
 START_SECONDS = 30.0
 END_SECONDS = 10.0
+_BACKLOG = 1024
+"""Connections that an end lets wait for it: with fewer, who opens 300 at once waits a second for those that
+the kernel turns away, and would be measured waiting."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ async def running(program: Program, archive: bool, others: int = 5) -> AsyncIter
     async with contextlib.AsyncExitStack() as stack:
         ports = []
         for make in (lambda: xmpp, irc.connection):
-            server = await loop.create_server(make, "127.0.0.1", 0)
+            server = await loop.create_server(make, "127.0.0.1", 0, backlog=_BACKLOG)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xb-bench-")))
