@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.api import ContactAddress, ContactId, MessageId, NetworkId
+from bridge.api import AccountId, ContactAddress, ContactId, MessageId, NetworkId
 from bridge.core.early import Early
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
@@ -35,6 +35,8 @@ LOST_SECONDS = 1.0
 
 
 PAGE_ROWS = 500
+MOST_FLYING = 1000
+"""So many of one account's messages are on their way at once; the others wait in the store."""
 AGAIN_SECONDS = 1.0
 """How soon a replay looks again for a store that was out."""
 
@@ -73,12 +75,24 @@ _encoder = msgspec.msgpack.Encoder()
 _decode = msgspec.msgpack.Decoder(InboxItem).decode
 
 
+class Behind(msgspec.Struct):
+    """An account of which as many messages fly as may: all behind the row `after` wait in the store.
+
+    `more`: another came since they were read last. `busy`: they are being read."""
+
+    after: int
+    more: bool = False
+    busy: bool = False
+
+
 class Inbox:
     """The inbox of one gateway.
 
     By row: `_flying` waits for its fence, `_resting` for another try after a bounce, `_held` could not be
     sent for a fault of ours (until the next link), `_settled` was settled since the replay last looked.
     `_unread`: there may be rows behind the page that the replay read last; `_from_start`: and before it.
+    `_passed`: the replay has read these rows before it was known here that they are stored.
+    By account: `_flying_of` how many fly, `_behind` those of which no more may.
     """
 
     def __init__(self, ground: Ground, tasks: Tasks) -> None:
@@ -90,6 +104,9 @@ class Inbox:
         self._resting: set[int] = set()
         self._held: set[int] = set()
         self._settled: set[int] = set()
+        self._passed: set[int] = set()
+        self._flying_of: dict[AccountId, int] = {}
+        self._behind: dict[AccountId, Behind] = {}
         self._replaying = False
         self._unread = False
         self._from_start = False
@@ -137,6 +154,7 @@ class Inbox:
     def link_up(self) -> None:
         """Deliver what the server may not have."""
         self._held.clear()
+        self._behind.clear()
         self._hurry()
         self._unread = self._from_start = True
         if not self._replaying:
@@ -159,13 +177,16 @@ class Inbox:
             log.error("a direct message could not be stored", exc_info=error)
             return
         row = stored.result()
-        if row is not None and fence is not None:
-            self._flying[row] = item
-            fence.add_done_callback(partial(self._fenced, row))
-        elif self._replaying:
+        if row is None:
+            return
+        if fence is not None:
+            self._fly(row, item, fence)
+        elif self._replaying and row not in self._passed:
             self._unread = True
-        elif row is not None:
-            self._deliver(row, item)
+        else:
+            passed = row in self._passed
+            self._passed.discard(row)
+            self._deliver(row, item, passed)
 
     async def _replay(self) -> None:
         """Page by page from the oldest. Rows that are stored meanwhile come last, so that order holds."""
@@ -179,6 +200,8 @@ class Inbox:
                 for row in await self._page(after):
                     if self._ground.face.congested:
                         await self._ground.face.drain()
+                    if self._from_start:  # the link broke and is back
+                        break
                     self._deliver_row(row)
                     after, self._unread = row.id, True
         finally:
@@ -193,28 +216,81 @@ class Inbox:
             self._unread = True
             return []
 
-    def _deliver_row(self, row: InboxRow) -> None:
+    async def _catch_up(self, account: AccountId, behind: Behind) -> None:
+        """Send what waits in the store, as much of it as may fly."""
+        half = MOST_FLYING // 2
+        while self._behind.get(account) is behind and self._flying_of.get(account, 0) <= half:
+            behind.more = False
+            try:
+                rows = await self._rows.pending(self._ground.domain, behind.after, half, account)
+            except StoreDown:
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            if self._behind.get(account) is not behind or not self._ground.link_is_up:
+                return
+            for row in rows:
+                behind.after = row.id
+                self._deliver_row(row, in_turn=True)
+            if not rows and not behind.more:
+                del self._behind[account]
+                return
+        behind.busy = False
+
+    def _must_wait(self, row: int, item: InboxItem) -> bool:
+        """Whether too many of the account's are on their way before it."""
+        account = self._account(item)
+        behind = self._behind.get(account)
+        if behind is not None:
+            behind.more = True
+        elif self._flying_of.get(account, 0) >= MOST_FLYING:
+            self._behind[account] = Behind(row - 1)
+        else:
+            return False
+        return True
+
+    def _account(self, item: InboxItem) -> AccountId:
+        return self._ground.account_id(item.user, item.network)
+
+    def _deliver_row(self, row: InboxRow, in_turn: bool = False) -> None:
         try:
             item = _decode(row.payload)
         except msgspec.MsgspecError:
             log.exception("a stored message cannot be read", extra={"account": row.account})
             self._held.add(row.id)
             return
-        self._deliver(row.id, item)
+        self._deliver(row.id, item, in_turn)
 
-    def _deliver(self, row: int, item: InboxItem) -> None:
+    def _deliver(self, row: int, item: InboxItem, in_turn: bool = False) -> None:
         if not self._ground.link_is_up or row in self._flying:
             return
         if row in self._resting or row in self._held or row in self._settled:
             return
         if item.message.stanza_id in self._early:  # `_stored` is about to be called
+            self._passed.add(row)
+            return
+        if not in_turn and self._must_wait(row, item):
             return
         fence = self._send(item)
         if fence is None:
             self._held.add(row)
             return
+        self._fly(row, item, fence)
+
+    def _fly(self, row: int, item: InboxItem, fence: asyncio.Future[str]) -> None:
+        account = self._account(item)
         self._flying[row] = item
+        self._flying_of[account] = self._flying_of.get(account, 0) + 1
         fence.add_done_callback(partial(self._fenced, row))
+
+    def _land(self, item: InboxItem) -> None:
+        account = self._account(item)
+        left = self._flying_of.pop(account) - 1
+        if left:
+            self._flying_of[account] = left
+        behind = self._behind.get(account)
+        if behind and not behind.busy and left <= MOST_FLYING // 2 and self._ground.link_is_up:
+            behind.busy = True
+            self._tasks.start(self._catch_up(account, behind), "inbox")
 
     def _send(self, item: InboxItem) -> asyncio.Future[str] | None:
         """Returns the fence; None where it cannot be sent."""
@@ -229,7 +305,10 @@ class Inbox:
 
     def _fenced(self, row: int, fence: asyncio.Future[str]) -> None:
         item = self._flying.pop(row, None)
-        if fence.cancelled() or item is None:
+        if item is None:
+            return
+        self._land(item)
+        if fence.cancelled():
             return
         if fence.exception() is not None:
             log.error("a direct message could not be delivered", exc_info=fence.exception())
@@ -259,7 +338,7 @@ class Inbox:
             self._resting.add(row)
             await asyncio.sleep(BOUNCE_SECONDS * times)
             self._resting.discard(row)
-            self._deliver(row, item)
+            self._deliver(row, item, in_turn=True)
             return
         self._end(row)
         log.warning("the XMPP server refuses a message: %s", outcome, extra={"user": item.user})

@@ -178,13 +178,17 @@ class Inbox(_Queue):
         """Nobody will ever take this event: forget the payload, never deliver it."""
         return self._writer.submit(self._end, {"row": row_id, "to_state": "failed", "to_payload": b""})
 
-    async def pending(self, gateway: str, after: int = 0, limit: int | None = None) -> list[InboxRow]:
+    async def pending(
+        self, gateway: str, after: int = 0, limit: int | None = None, account: str = ""
+    ) -> list[InboxRow]:
         """What the XMPP server may not have, in the order of `put`: the next `limit` rows behind the id
-        `after`. Raises StoreDown."""
+        `after`, of one account or of all. Raises StoreDown."""
         columns = (inbox.c[name] for name in InboxRow._fields)
         query = select(*columns).where(
             inbox.c.gateway == gateway, inbox.c.state.in_(QUEUE_OPEN), inbox.c.id > after
         )
+        if account:
+            query = query.where(inbox.c.account == account)
         query = query.order_by(inbox.c.id).limit(limit)
         await self._writer.flush()
         rows = await self._reader.run(lambda connection: connection.execute(query).all())

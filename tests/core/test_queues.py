@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -121,8 +122,12 @@ async def test_held_while_the_link_is_down(world: World) -> None:
     assert await unsettled(world) == 0
 
 
-async def test_talk_during_every_step_of_a_replay(world: World) -> None:
+@pytest.mark.parametrize("most", [2, 1000])
+async def test_talk_during_every_step_of_a_replay(
+    world: World, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Link up, link down, again and again, while the network goes on: each once, in order."""
+    monkeypatch.setattr(inbox, "MOST_FLYING", most)
     session = await online(world)
     for n in range(300):
         session.tell("bob", str(n))
@@ -138,6 +143,72 @@ async def test_talk_during_every_step_of_a_replay(world: World) -> None:
     await until(lambda: len(world.face.delivered) >= 300)
     assert await unsettled(world) == 0
     assert texts(world.face) == [str(n) for n in range(300)]
+
+
+async def test_only_so_many_are_on_their_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others wait in the store, not in memory, and hold up nobody else."""
+    monkeypatch.setattr(inbox, "MOST_FLYING", 10)
+    session = await online(world)
+    world.face.fence = None
+    for n in range(60):
+        await session.tell("bob", str(n))
+    assert texts(world.face) == [str(n) for n in range(10)]
+    world.gateway.accounts.connect("carol@example.test", NET)
+    await world.until_online("carol@example.test")
+    await world.network.session.tell("bob", "for carol")
+    assert texts(world.face)[-1] == "for carol"
+    landed: list[asyncio.Future[str]] = []
+    fences = (fence for _, fence in world.face.delivered if not fence.done())
+    for n in range(60, 90):
+        await until(lambda: len(world.face.delivered) > len(landed))
+        landed.append(next(fences))
+        landed[-1].set_result("fenced")
+        await session.tell("bob", str(n))
+        assert world.gateway._inbox.unsettled <= 11
+    for _, fence in world.face.delivered:
+        if not fence.done():
+            fence.set_result("lost")
+    world.gateway.link_down("gone")
+    before = {message.content.text for message, fence in world.face.delivered if fence.result() == "fenced"}
+    world.face.delivered.clear()
+    world.face.fence = "fenced"
+    world.gateway.link_up()
+    rest = [text for text in [*map(str, range(90)), "for carol"] if text not in before]
+    await until(lambda: len(world.face.delivered) >= len(rest))
+    assert await unsettled(world) == 0
+    assert sorted(texts(world.face)) == sorted(rest)
+    assert [one for one in texts(world.face) if one.isdigit()] == rest[: len(rest) - ("for carol" in rest)]
+    assert not world.gateway._inbox._behind
+    assert not world.gateway._inbox._flying_of
+
+
+async def test_a_replay_reads_what_is_not_yet_known_to_be_stored(world: World) -> None:
+    """The database has it, the word of that comes late, and the replay goes on meanwhile."""
+    session = await online(world, link=False)
+    rows = world.gateway._inbox._rows
+    put, pending = rows.put, rows.pending
+    known, asked = asyncio.Event(), asyncio.Event()
+
+    async def late(stored: asyncio.Future[Any]) -> Any:
+        await known.wait()
+        return await stored
+
+    async def slow_page(gateway: str, after: int, *more: Any) -> Any:
+        if after:
+            asked.set()
+            await known.wait()
+        return await pending(gateway, after, *more)
+
+    rows.put = lambda *row: asyncio.ensure_future(late(put(*row)))  # type: ignore[method-assign]
+    rows.pending = slow_page  # type: ignore[method-assign,assignment]
+    session.tell("bob", "one")
+    rows.put = put  # type: ignore[method-assign]
+    await session.tell("bob", "two")
+    world.gateway.link_up()
+    await asked.wait()
+    assert texts(world.face) == ["two"]
+    known.set()
+    await until(lambda: texts(world.face) == ["two", "one"])
 
 
 async def test_lost_although_the_link_is_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
