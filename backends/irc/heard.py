@@ -11,18 +11,25 @@ from bridge.api import MessageReceived, Recent
 Known = tuple[str, str, MessageReceived]
 """Who spoke (the nick), the target of the line, and what it means to everybody but that one."""
 
+_LONGEST = 1024
+"""Characters of a line that is worth its memory: only a hostile server sends longer ones often."""
+
 
 class Heard:
     """The memory of all connections to one network, by whole lines. `many`: there is more than one."""
 
-    __slots__ = ("__weakref__", "_lines", "_listening", "find", "many", "put")
+    __slots__ = ("__weakref__", "_lines", "_listening", "find", "many")
 
     def __init__(self) -> None:
         self.many = False
         self._listening = 0
         self._lines: Recent[str, Known] = Recent()
         self.find = self._lines.get
-        self.put = self._lines.put
+
+    def put(self, line: str, known: Known) -> None:
+        """Remember a line."""
+        if len(line) <= _LONGEST:
+            self._lines.put(line, known)
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -89,6 +89,7 @@ class IrcSession:
         self._over = asyncio.Event()
         self._wire: Wire | None = None
         self._connected = False
+        self._closed = False
 
     async def run(self) -> None:
         """See `Session.run`."""
@@ -108,13 +109,16 @@ class IrcSession:
             await asyncio.gather(working, ending, return_exceptions=True)
 
     def _raise_end(self, working: asyncio.Future[None]) -> None:
-        """Return if we wanted the end, else say why it came."""
-        if self._link.leaving:
+        """Return if we wanted the end, else say why it came. A server that closed after our QUIT has read
+        all that was before it."""
+        leaving = self._link.leaving
+        if not (leaving and self._closed):
+            for chat, key in self._link.unheard.take():
+                self._host.emit(MessageLost(chat, key, _MAYBE_LOST))
+        if leaving:
             return
         if self._connected:
             self._setup.broke()
-        for chat, key in self._link.unheard.take():
-            self._host.emit(MessageLost(chat, key, _MAYBE_LOST))
         if self._failure is not None:
             raise self._failure
         if working.done() and not self._over.is_set():
@@ -225,6 +229,7 @@ class IrcSession:
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
+        self._closed = error is None or bool(self._link.error)
         self._link.end()
         self._over.set()
 

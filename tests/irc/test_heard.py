@@ -94,6 +94,13 @@ async def test_the_same_value_for_all_but_the_speaker() -> None:
     assert not alice[-1].own
 
 
+async def test_what_is_very_long_is_not_kept() -> None:
+    long = f"@x={'y' * 4000} :dan!~d@host PRIVMSG #c :hello"
+    alice, bob, _carol = await told([(0, long), (1, long)], shared=True)
+    assert alice[-1] == bob[-1]
+    assert alice[-1] is not bob[-1]
+
+
 async def test_one_connection_keeps_nothing() -> None:
     heard = create(options_for(1)).open(account_for(), RecordingHost(account_for(), {}))._setup.heard  # type: ignore[attr-defined]
     with heard.listening():

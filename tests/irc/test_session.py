@@ -211,6 +211,18 @@ async def test_what_was_said_before_leaving_is_not_doubted(server: ScriptedServe
     assert not [event for event in me.host.events if isinstance(event, MessageLost)]
 
 
+async def test_last_words_to_a_server_that_is_dead(server: ScriptedServer) -> None:
+    server.closes = False
+    async with driven(options_for(server.port)) as me:
+        await me.connected()
+        await joined(me, server)
+        assert await me.session.execute(say("last words")) == Sent()
+        await me.session.close("bye")
+        assert await me.ended() is None
+    lost = await me.host.wait(MessageLost)
+    assert (lost.chat, lost.key) == (RoomChat(ROOM), "key")
+
+
 async def test_an_answer_that_was_not_read_for_the_bridges_sake(server: ScriptedServer) -> None:
     """The PING's answer waits in the socket while we rest; the server is not dead for that."""
     async with driven(options_for(server.port, ping_interval=0.05, ping_timeout=0.3)) as me:
