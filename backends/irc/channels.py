@@ -53,7 +53,8 @@ class Channels:
 
     def get(self, name: str) -> Channel | None:
         """The channel of that name that we are in."""
-        return self._channels.get(self._isupport.fold(name))
+        # a name that is found as it is was folded already, and most are
+        return self._channels.get(name) or self._channels.get(self._isupport.fold(name))
 
     def know(self, room: RoomId) -> None:
         """The core calls this channel so (its spelling may be another of the same name)."""

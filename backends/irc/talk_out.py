@@ -113,8 +113,8 @@ class TalkOut:
         return await self._asking(target, line) or _SENT
 
     def _trusts(self, target: str) -> bool:
-        until = self._link.trusted.get(self._link.isupport.fold(target), 0.0)
-        return until > monotonic()
+        trusted = self._link.trusted
+        return (trusted.get(target) or trusted.get(self._link.isupport.fold(target), 0.0)) > monotonic()
 
     async def _many(self, target: str, verb: str, parts: list[Part], content: Content) -> Outcome:
         """One after the other, so that messages of other chats go in between; the first asks about the

@@ -54,6 +54,7 @@ class LiveAccount:
         self.online_since = 0.0
         self.used_at = ground.clock()
         self.session: Session | None = None
+        self._prompt: PromptSession | None = None
         self.rooms: dict[RoomId, Room] = {}
         self.lanes: dict[Chat, Lane] = {}
         self.watched: dict[ContactId, bool] = {}
@@ -87,10 +88,9 @@ class LiveAccount:
             self.grace.cancel()
             self.grace = None
 
-    @property
-    def prompt(self) -> PromptSession | None:
-        """The session, if there is one that may answer without waiting."""
-        return cast("PromptSession", self.session) if hasattr(self.session, "at_once") else None
+    def prompt(self, chat: Chat) -> PromptSession | None:
+        """The session, if it may answer without waiting and nothing waits in that chat."""
+        return None if self.session is None or chat in self.lanes else self._prompt
 
     def capabilities(self, chat: Chat) -> Capabilities:
         """What a chat can carry: as the session says, or as the backend promises while there is none."""
@@ -113,6 +113,7 @@ class LiveAccount:
     def went_online(self, session: Session) -> None:
         """Wake those who wait for the session."""
         self.session = session
+        self._prompt = cast("PromptSession", session) if hasattr(session, "at_once") else None
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

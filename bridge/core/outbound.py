@@ -85,7 +85,7 @@ class Outbound:
             return
         live = self._pool.live(room.user, room.address.network)
         job = SayJob(self._ground, self._events, self._archive, room, message)
-        prompt = live.prompt if room.chat not in live.lanes else None  # nothing waits before it
+        prompt = live.prompt(room.chat)
         if prompt is None or not job.at_once(prompt):
             self._pool.push(live, room.chat, job)
 

@@ -44,6 +44,8 @@ def too_long(message: InMessage, limit: int) -> bool:
 def content_of(message: InMessage, *, subject: bool = False) -> Content:
     """What a message says. A body that only repeats the attachment's URL for old clients is left out."""
     body, url = message.body or "", message.oob_url
+    if not (url or body[:1] == "/" or (subject and message.subject is not None)):
+        return Content(body)
     attachments = (Attachment(url),) if url else ()
     if url and body.strip() == url:
         body = ""
@@ -60,14 +62,15 @@ def outgoing(message: InMessage, content: Content, stanza_id: str, room: str = "
     """The message for the core. `room` is the JID of the room that it is said in: a stanza-id in its name
     is forged (XEP-0359 §4), and whom it answers is a name there."""
     reply = message.reply
+    foreign = message.stanza_ids
     return Outgoing(
-        resource=message.sender,
-        stanza_id=stanza_id,
-        content=content,
-        origin_id=message.origin_id,
+        message.sender,
+        stanza_id,
+        content,
+        message.origin_id,
         reply_to=reply.id if reply is not None else "",
         reply_name=resource(reply.to) if reply is not None and room and bare(reply.to) == room else "",
         thread=message.thread,
         replaces=message.replace,
-        foreign_ids=tuple([(one.by, one.id) for one in message.stanza_ids if one.by != room]),
+        foreign_ids=tuple([(one.by, one.id) for one in foreign if one.by != room]) if foreign else (),
     )

@@ -31,6 +31,7 @@ async def test_order_is_kept_between_what_goes_at_once_and_what_waits(world: Wor
     world.network.answer = slowly
     session = world.network.session
     vars(session)["at_once"] = MethodType(at_once, session)
+    world.live().went_online(session)
     say(world, room, "one", "s1")
     assert said == ["quick one"]
     assert [each.stanza_id for each in await reflections(world)] == ["s1"]
