@@ -219,6 +219,10 @@ class IrcConnection(End):
             self.write(f":irc.bench PONG irc.bench :{rest.removeprefix(':')}\r\n".encode())
         elif word == "JOIN":
             self._joined(rest.split(" ")[0].removeprefix(":"))
+        elif word == "PART":
+            self.write(f":{self.nick}!u@host.bench PART {rest.split(' ')[0].removeprefix(':')}\r\n".encode())
+        elif word == "QUIT" and self.transport is not None:
+            self.transport.close()
         elif word == "WHO":
             self._numeric("315", f"{rest.split(' ')[0]} :End of WHO")
         elif word == "MODE":

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import count
 
-from bridge.api import Command, JoinRoom, LeaveRoom, Outcome, Reason, Refused, RoomId, Sent, Session
+from bridge.api import Command, JoinRoom, LeaveRoom, Outcome, Reason, Refused, RoomId, Sent
 from bridge.core.ground import Ground
 from bridge.core.jobs import Answer, CommandJob
 from bridge.core.live import LiveAccount
@@ -41,6 +42,7 @@ class Entrance:
         self._archive = archive
         self._tasks = tasks
         self._admitting: dict[Room, dict[str, list[RoomMessage]]] = {}
+        self._attempts = count(1)
         self._down_since = 0
 
     def revive(self, live: LiveAccount, room: Room) -> None:
@@ -52,7 +54,7 @@ class Entrance:
 
     def enter(self, room: Room) -> None:
         """Ask the network to let the account in, once it has left where it was asked to leave before."""
-        room.state = RoomState.JOINING
+        room.state, room.attempt = RoomState.JOINING, next(self._attempts)
         if room.address.room not in self._registry.live(room).leaving:
             self._tasks.start(self._enter(room), "join")
 
@@ -64,7 +66,7 @@ class Entrance:
         if room.state is not RoomState.JOINING or not self._registry.has(room):
             return
         live = self._registry.live(room)
-        nick = live.name or room.nick
+        nick, attempt = live.name or room.nick, room.attempt
 
         def answer(outcome: Outcome) -> None:
             # a broken link is told by the end of the session, and the room is joined again with the next one
@@ -72,13 +74,16 @@ class Entrance:
                 self.refused(room, outcome.reason, outcome.text)
             elif isinstance(outcome, Sent):
                 loop = asyncio.get_running_loop()
-                loop.call_later(self._ground.settings.join_seconds, self._unanswered, room, live.session)
+                # the timer holds no room and no session: it outlives most of them
+                seconds = self._ground.settings.join_seconds
+                loop.call_later(seconds, self._unanswered, room.user, room.jid, attempt)
 
         self.push(room, JoinRoom(room=room.address.room, nick=nick, password=room.password), answer)
 
-    def _unanswered(self, room: Room, session: Session | None) -> None:
+    def _unanswered(self, user: str, room_jid: str, attempt: int) -> None:
         """The network was asked long ago, and says neither yes nor no."""
-        if room.state is RoomState.JOINING and self._registry.live(room).session is session is not None:
+        room = self._registry.find(user, room_jid)
+        if room is not None and room.attempt == attempt and room.state is RoomState.JOINING:
             self.refused(room, Reason.TIMEOUT, "The network does not answer.")
 
     def admit(self, room: Room, resource: str) -> None:

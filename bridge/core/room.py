@@ -30,12 +30,13 @@ class Room:
     than a restart of their server; nobody brings these back. `occupant_ids` are the ids that were given out
     (XEP-0421), `moved_ids` those of them that came with somebody from another name. `newest` is the archive
     id of what was said last (or of before the account came): what comes next has a later one. `commons` is
-    what this view has in common with those of other users.
+    what this view has in common with those of other users; `attempt` numbers the tries to get in.
     """
 
     __slots__ = (
         "address",
         "archive_key",
+        "attempt",
         "away",
         "chat",
         "commons",
@@ -76,6 +77,7 @@ class Room:
         self.subject_by = ""
         self.archive_key = 0
         self.newest = 0
+        self.attempt = 0
         self.occupants: dict[OccupantId, Occupant] = {}
         self.occupant_ids: dict[OccupantId, str] = {}
         self.moved_ids: set[str] = set()

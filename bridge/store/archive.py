@@ -23,6 +23,10 @@ MAX_ROWS = 10_000
 
 _MAX_ID = 2**63 - 1
 
+_MOST_ROOMS = 4096
+"""Of so many (account, room) it is remembered without asking the database under which key they are, and what
+is not written yet; more only while the database is out."""
+
 _FIELDS = (messages.c.id, messages.c.sender, messages.c.occupant_id, messages.c.stanza_id, messages.c.payload)
 
 
@@ -61,6 +65,7 @@ class Archive:
         self._keys: dict[tuple[str, str], int] = {}
         self._finding: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._unwritten: dict[int, int] = {}
+        self._tidy_at = _MOST_ROOMS
 
     async def room_key(self, account: str, room: str) -> int:
         """The number under which this account's room is archived; made at first use. Raises StoreDown."""
@@ -91,6 +96,8 @@ class Archive:
     def _key_found(self, pair: tuple[str, str], found: asyncio.Future[int]) -> None:
         self._finding.pop(pair, None)
         if not found.cancelled() and found.exception() is None:
+            if len(self._keys) >= _MOST_ROOMS:
+                del self._keys[next(iter(self._keys))]
             self._keys[pair] = found.result()
 
     def _find_key(self, connection: Connection, account: str, room: str) -> int:
@@ -123,6 +130,8 @@ class Archive:
             },
         )
         self._unwritten[key] = writer.submitted
+        if len(self._unwritten) >= self._tidy_at:
+            self._forget_written()
 
     async def page(
         self,
@@ -210,6 +219,11 @@ class Archive:
         of_room = messages.c.room_key == key
         some = select(messages.c.id).where(of_room, *condition).limit(PRUNE_ROWS)
         return await delete_in_steps(self._writer, delete(messages).where(of_room, messages.c.id.in_(some)))
+
+    def _forget_written(self) -> None:
+        written = self._writer.written
+        self._unwritten = {key: number for key, number in self._unwritten.items() if number > written}
+        self._tidy_at = max(_MOST_ROOMS, 2 * len(self._unwritten))
 
     async def _written(self, key: int) -> None:
         if self._unwritten.get(key, 0) > self._writer.written:

@@ -197,3 +197,18 @@ async def test_paging_through_meets_each_message_once(store: Store) -> None:
         if page.complete:
             break
     assert seen == list(range(1, 96))
+
+
+async def test_what_is_remembered_of_rooms_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 8
+    monkeypatch.setattr("bridge.store.archive._MOST_ROOMS", most)
+    store.archive._tidy_at = most
+    names = [(f"user{number}", "#r") for number in range(10 * most)]
+    keys = [await store.archive.room_key(*name) for name in names]
+    for number, key in enumerate(keys):
+        add(store, key, number + 1)
+        await store.archive.metadata(key)  # written by then
+    assert len(store.archive._keys) <= most
+    assert len(store.archive._unwritten) <= most
+    assert [await store.archive.room_key(*name) for name in names] == keys
+    assert [await store.archive.metadata(key) for key in keys] == [(n, n) for n in range(1, len(keys) + 1)]

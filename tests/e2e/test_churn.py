@@ -1,0 +1,213 @@
+"""Whatever people do, when it is over nothing of it is kept in memory: a leak of one small object for each
+thing done shows here, whatever it is keyed by (a resource, a nick, a room, a contact: all new each time)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bench.ends import Catch, IrcConnection
+from bench.programs import bridge
+from bench.scenarios import enter
+from bench.subject import Ground, Subject, running
+from bench.work import CHANNEL, DOMAIN, NETWORK, ROOM, SERVER, contact, join_presence, user
+from tests.e2e import small_memory
+
+pytestmark = pytest.mark.heavy
+
+TIMES = 200
+"""How often each thing is done in a round."""
+NOISE = 0.75
+"""Blocks for each thing done that are no leak (a cancelled timer, a list of free objects): less than one."""
+ROUNDS = 12
+"""At most so many, until their mean says that there is no leak: what is kept by mistake is kept in each."""
+SECONDS = 60.0
+HERE = user()
+GONE = b"'110'"
+
+_numbers = count()
+
+
+def new(kind: str) -> str:
+    """A name that nobody has had."""
+    return f"{kind}{next(_numbers)}"
+
+
+class Churn:
+    """What can be done to a running bridge, `TIMES` times each."""
+
+    def __init__(self, subject: Subject, blocks: Path) -> None:
+        self.subject = subject
+        self._blocks = blocks
+
+    @property
+    def irc(self) -> IrcConnection:
+        return self.subject.irc.connections["user0"]
+
+    async def ask(self, stanzas: list[str], mark: bytes) -> None:
+        """Send stanzas and wait for an answer to each."""
+        catch = self.subject.xmpp.catch = Catch(mark, len(stanzas))
+        self.subject.xmpp.write("".join(stanzas).encode())
+        await self.subject.within(catch)
+
+    async def hear(self, lines: list[str]) -> None:
+        """The network says lines; they have been heard when what follows them is."""
+        last = new("last")
+        catch = self.subject.xmpp.catch = Catch(f"<body>{last}<".encode(), 1)
+        lines = [*lines, f":person000!u@h PRIVMSG {CHANNEL} :{last}", ""]
+        self.irc.write("\r\n".join(lines).encode())
+        await self.subject.within(catch)
+
+    async def at_rest(self) -> int:
+        """The allocated blocks once nothing is there that is forgotten by itself in a moment."""
+        while True:
+            seen = len(self._lines())
+            os.kill(self.subject.pid, signal.SIGUSR2)
+            async with asyncio.timeout(SECONDS):
+                while len(self._lines()) == seen:
+                    await asyncio.sleep(0.01)
+            blocks, still = self._lines()[-1].split()
+            if still == "0":
+                return int(blocks)
+
+    def _lines(self) -> list[str]:
+        return self._blocks.read_text().splitlines() if self._blocks.exists() else []
+
+
+async def resources(churn: Churn) -> None:
+    """Other resources of a user come and go."""
+    jids = [f"user0@{SERVER}/{new('other')}" for _ in range(TIMES)]
+    await churn.ask([join_presence(jid, "user0").decode() for jid in jids], b"<subject")
+    await churn.ask([f"<presence type='unavailable' from='{jid}' to='{ROOM}/user0'/>" for jid in jids], GONE)
+
+
+async def users(churn: Churn) -> None:
+    """Users come, each with a connection to the network, and go."""
+    nicks = [new("user") for _ in range(TIMES)]
+    jids = {nick: f"{nick}@{SERVER}/r" for nick in nicks}
+    await churn.ask([join_presence(jid, nick).decode() for nick, jid in jids.items()], b"<subject")
+    away = [f"<presence type='unavailable' from='{jid}' to='{ROOM}/{nick}'/>" for nick, jid in jids.items()]
+    await churn.ask(away, GONE)
+    connections = churn.subject.irc.connections
+    async with asyncio.timeout(SECONDS):
+        for nick in nicks:
+            transport = connections.pop(nick).transport
+            while transport is not None and not transport.is_closing():
+                await asyncio.sleep(0.01)
+
+
+async def rooms(churn: Churn) -> None:
+    """A user goes to channels and leaves them."""
+    jids = [f"#{new('room')}%{NETWORK}@{DOMAIN}" for _ in range(TIMES // 2)]
+    joins = [join_presence(HERE, "user0").decode().replace(ROOM, jid) for jid in jids]
+    await churn.ask(joins, b"<subject")
+    away = [f"<presence type='unavailable' from='{HERE}' to='{jid}/user0'/>" for jid in jids]
+    await churn.ask(away, GONE)
+
+
+async def nicks(churn: Churn) -> None:
+    """Somebody has one nick after the other, and speaks with each."""
+    lines, now = [], "person001"
+    for _ in range(TIMES):
+        before, now = now, new("nick")
+        lines += [f":{before}!u@h NICK {now}", f":{now}!u@h PRIVMSG {CHANNEL} :me"]
+    await churn.hear([*lines, f":{now}!u@h NICK person001"])
+
+
+async def strangers(churn: Churn) -> None:
+    """People come, get modes, speak, and part, quit, or are kicked."""
+    ends = ["PART {0} :bye", "QUIT :bye"]
+    lines = []
+    for number in range(TIMES):
+        nick = new("guest")
+        come = [f":{nick}!u@h JOIN {CHANNEL}", f":irc.bench MODE {CHANNEL} +o {nick}"]
+        lines += [*come, f":{nick}!u@h AWAY :x", f":{nick}!u@h PRIVMSG {CHANNEL} :hello"]
+        if number % 3 < 2:
+            lines.append(f":{nick}!u@h {ends[number % 3].format(CHANNEL)}")
+        else:
+            lines.append(f":person000!u@h KICK {CHANNEL} {nick} :out")
+    await churn.hear(lines)
+
+
+async def private(churn: Churn) -> None:
+    """Private messages from and to people who were never heard of."""
+    catch = churn.subject.xmpp.catch = Catch(b"</message>", TIMES)
+    lines = [f":{new('from')}!u@h PRIVMSG user0 :psst\r\n" for _ in range(TIMES)]
+    churn.irc.write("".join(lines).encode())
+    await churn.subject.within(catch)
+    said = churn.subject.irc.said = Catch(b"\r\n", TIMES)
+    for _ in range(TIMES):
+        words = f"type='chat' from='{HERE}' to='{contact(new('to'))}' id='{new('m')}'"
+        churn.subject.xmpp.write(f"<message {words}><body>x</body></message>".encode())
+    await churn.subject.within(said)
+
+
+async def said(churn: Churn) -> None:
+    """The user speaks in the room."""
+    start = f"<message type='groupchat' from='{HERE}' to='{ROOM}' id='"
+    await churn.ask([f"{start}{new('m')}'><body>x</body></message>" for _ in range(TIMES)], b"</message>")
+
+
+async def requests(churn: Churn) -> None:
+    """Pings, disco and vCards of strangers, archive pages, the forms of commands."""
+    kinds = [
+        ("get", "{room}/user0", "<ping xmlns='urn:xmpp:ping'/>"),
+        ("get", "{other}", "<query xmlns='http://jabber.org/protocol/disco#info'/>"),
+        ("get", "{other}", "<vCard xmlns='vcard-temp'/>"),
+        ("set", "{room}", "<query xmlns='urn:xmpp:mam:2' queryid='{other}'>"
+         "<set xmlns='http://jabber.org/protocol/rsm'><max>1</max></set></query>"),
+        ("set", DOMAIN, "<command xmlns='http://jabber.org/protocol/commands' node='register'/>"),
+    ]  # fmt: skip
+    for kind, to, payload in kinds:
+        names = {"room": ROOM}
+        for at in range(0, TIMES, 40):  # no more at once are allowed
+            stanzas = []
+            for _ in range(min(40, TIMES - at)):
+                names["other"] = contact(new("of"))
+                words = f"type='{kind}' id='{new('q')}' from='{HERE}' to='{to.format(**names)}'"
+                stanzas.append(f"<iq {words}>{payload.format(**names)}</iq>")
+            await churn.ask(stanzas, b"</iq>" if "ping" not in payload else b"<iq type='result'")
+
+
+@pytest.fixture
+async def churn(tmp_path: Path) -> AsyncIterator[Churn]:
+    """A bridge with small memories, and one user in the room."""
+    blocks = tmp_path / "blocks"
+    plain = bridge()
+
+    def words(ground: Ground) -> list[str]:
+        python, _, _, *arguments = plain.words(ground)
+        return [python, "-m", small_memory.__name__, *arguments]
+
+    program = replace(plain, words=words, environment=lambda: {**plain.environment(), "BLOCKS": str(blocks)})
+    async with running(program, archive=True) as subject:
+        await enter(subject, [HERE])
+        yield Churn(subject, blocks)
+
+
+KINDS = (resources, users, rooms, nicks, strangers, private, said, requests)
+
+
+async def test_nothing_is_kept(churn: Churn) -> None:
+    kept = [f"{kind.__name__}: {text}" for kind in KINDS if (text := await growth(churn, kind))]
+    assert not kept, "\n".join(kept)
+
+
+async def growth(churn: Churn, kind: Callable[[Churn], Awaitable[None]]) -> str:
+    """What is said of a kind that leaks; "" for others."""
+    await kind(churn)  # what is made once
+    first = after = await churn.at_rest()
+    rounds = 0
+    while rounds < 2 or (after - first > NOISE * TIMES * rounds and rounds < ROUNDS):
+        await kind(churn)
+        after = await churn.at_rest()
+        rounds += 1
+    leaks = after - first > NOISE * TIMES * rounds
+    return f"{after - first} blocks after {rounds} times {TIMES}" if leaks else ""
