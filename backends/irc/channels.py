@@ -6,18 +6,41 @@ see it, and only those who have a mode take a second entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from backends.irc.casemap import fold_ascii
-from backends.irc.isupport import Isupport, rank_of
+from backends.irc.casemap import Fold, fold_ascii
+from backends.irc.isupport import Isupport, rank_of, split_marks
 from bridge.api import ContactId, Occupant, OccupantId, Rank, RoomId
+
+_LONGEST_KEPT = 512
+"""Characters of a reply that is remembered: longer than the protocol allows is no reason to need memory."""
 
 
 @lru_cache(maxsize=16384)
 def make_occupant(name: str, rank: Rank, real: str, stable: str, away: bool) -> Occupant:
     """The one `Occupant` with these values."""
     return Occupant(OccupantId(name), rank, real, stable, ContactId(fold_ascii(name)), away)
+
+
+@lru_cache(maxsize=512)
+def read_names(
+    names: str, fold: Fold, marks: str, letters: str
+) -> tuple[Mapping[str, Occupant], Mapping[str, str]]:
+    """The entries of a RPL_NAMREPLY: occupants and, where there are any, mode letters, by folded nick. A
+    server says the same to everybody who comes, so it is read once, and the nicks are kept once."""
+    named: dict[str, Occupant] = {}
+    modes: dict[str, str] = {}
+    for entry in names.split(" "):
+        held, mask = split_marks(entry, marks, letters) if entry[:1] in marks else ("", entry)
+        nick, _, real = mask.partition("!")
+        if nick:
+            folded = fold(nick)
+            if folded in named:
+                real = real or named[folded].real
+            named[folded] = make_occupant(nick, rank_of(held), real, "", False)
+            modes[folded] = held
+    return named, {folded: held for folded, held in modes.items() if held}
 
 
 class Channel:
@@ -104,19 +127,21 @@ class Channels:
 
     def add_names(self, channel: Channel, names: str) -> None:
         """The entries of one RPL_NAMREPLY, with or without user and host."""
-        members, fold = channel.members, self._isupport.fold
-        split, marks = self._isupport.split_marks, self._isupport.prefix_marks
-        for entry in names.split(" "):
-            if entry:
-                modes, mask = split(entry) if entry[0] in marks else ("", entry)
-                nick, _, real = mask.partition("!")
-                if not nick:
-                    continue
-                folded = fold(nick)
-                if modes or folded in members:
-                    self.add(channel, nick, modes=modes, real=real)
-                else:
-                    members[folded] = make_occupant(nick, Rank.NONE, real, "", False)
+        isupport, members = self._isupport, channel.members
+        read = read_names if len(names) <= _LONGEST_KEPT else read_names.__wrapped__
+        named, modes = read(names, isupport.fold, isupport.prefix_marks, isupport.prefix_modes)
+        known = members.keys() & named.keys()
+        if not known:
+            members.update(named)
+            channel.modes.update(modes)
+            return
+        for folded, occupant in named.items():
+            if folded in known:
+                self.add(channel, occupant.name, modes=modes.get(folded, ""), real=occupant.real)
+            else:
+                members[folded] = occupant
+                if folded in modes:
+                    channel.modes[folded] = modes[folded]
 
     def find(self, channel: Channel, nick: str) -> Occupant | None:
         """Somebody in a channel."""

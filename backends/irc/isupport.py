@@ -87,13 +87,16 @@ class Isupport:
 
     def split_marks(self, entry: str) -> tuple[str, str]:
         """A NAMES entry (`@+nick`) as (mode letters highest first, the rest)."""
-        marks = self.prefix_marks
-        end = 0
-        while end < len(entry) and entry[end] in marks:
-            end += 1
-        if end == 0:
-            return "", entry
-        return self.sort_modes({self.prefix_modes[marks.index(mark)] for mark in entry[:end]}), entry[end:]
+        return split_marks(entry, self.prefix_marks, self.prefix_modes)
+
+
+def split_marks(entry: str, marks: str, letters: str) -> tuple[str, str]:
+    """The same with these marks and the mode letters that they stand for."""
+    end = 0
+    while end < len(entry) and entry[end] in marks:
+        end += 1
+    held = {letters[marks.index(mark)] for mark in entry[:end]}
+    return "".join(letter for letter in letters if letter in held), entry[end:]
 
 
 _NUMBERS = {

@@ -56,13 +56,19 @@ class Entrance:
         """Ask the network to let the account in, once it has left where it was asked to leave before."""
         room.state, room.attempt = RoomState.JOINING, next(self._attempts)
         if room.address.room not in self._registry.live(room).leaving:
-            self._tasks.start(self._enter(room), "join")
+            if self._archive.ready(room):
+                self._ask_in(room)
+            else:
+                self._tasks.start(self._enter(room), "join")
 
     async def _enter(self, room: Room) -> None:
         try:
             await self._archive.prepare(room)
         except Exception:
             log.exception("a room is joined without an archive")
+        self._ask_in(room)
+
+    def _ask_in(self, room: Room) -> None:
         if room.state is not RoomState.JOINING or not self._registry.has(room):
             return
         live = self._registry.live(room)
@@ -89,21 +95,33 @@ class Entrance:
     def admit(self, room: Room, resource: str) -> None:
         """Show a resource the room that the account is in; until then messages are kept back for it."""
         room.resources.pop(resource, None)
-        admitting = self._admitting.setdefault(room, {})
-        if resource not in admitting:
-            admitting[resource] = []
-            self._tasks.start(self._admit(room, resource), "admit")
+        admitting = self._admitting.get(room, {})
+        if resource in admitting:
+            return
+        if not self._archive.has_history(room, self._wish(room, resource)):
+            self._let_in(room, resource, [])
+            return
+        admitting[resource] = []
+        self._admitting[room] = admitting
+        self._tasks.start(self._admit(room, resource), "admit")
 
     async def _admit(self, room: Room, resource: str) -> None:
         try:
-            history = await self._history(room, room.waiting.get(resource, NOTHING_MISSED))
+            history = await self._history(room, self._wish(room, resource))
         finally:
             admitting = self._admitting[room]
             since = admitting.pop(resource)
             if not admitting:
                 del self._admitting[room]
-        if resource not in room.waiting and resource not in room.remembered:
-            return
+        newest = history[-1].archive_id if history else 0
+        history.extend(message for message in since if message.archive_id > newest)
+        if resource in room.waiting or resource in room.remembered:
+            self._let_in(room, resource, history)
+
+    def _wish(self, room: Room, resource: str) -> HistoryRequest:
+        return room.waiting.get(resource, NOTHING_MISSED)
+
+    def _let_in(self, room: Room, resource: str, history: list[RoomMessage]) -> None:
         if not room.joined:
             return
         room.waiting.pop(resource, None)
@@ -111,8 +129,7 @@ class Entrance:
         room.away.pop(resource, None)
         room.resources[resource] = None
         self._registry.follow(room)
-        newest = history[-1].archive_id if history else 0
-        history.extend(message for message in since if message.archive_id > newest)
+        self._ground.identify_all(room)
         self._ground.face.room_entered(room, resource, history)
 
     async def _history(self, room: Room, request: HistoryRequest) -> list[RoomMessage]:

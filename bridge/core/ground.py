@@ -119,6 +119,14 @@ class Ground:
             known = room.occupant_ids[name] = self._identity(room, occupant)
         return known
 
+    def identify_all(self, room: Room) -> None:
+        """Give all who are in a room their `occupant_id`: they are about to be shown."""
+        ids, stays, me = room.occupant_ids, room.commons.stays, room.me
+        for name, occupant in room.occupants.items():
+            if name not in ids:
+                unknown = not occupant.stable and not occupant.real and name != me
+                ids[name] = (unknown and stays.get(name)) or self._identity(room, occupant)
+
     def _identity(self, room: Room, occupant: Occupant) -> str:
         """By what is surest: the user's own account, an account of the network's, the name at that address.
         Where none is known, it lasts for this one stay, for all users who see it."""

@@ -35,23 +35,22 @@ class NetworkGuard:
 
     def __init__(self, private: bool = False) -> None:
         self._private = private
+        self._asking: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
 
     async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
         """The addresses of `name` that may be connected to, in the resolver's order.
 
         Raises `ConnectionLost`: NO_SUCH_NETWORK where the name does not exist, NETWORK_DOWN where the
         resolver does not answer, FORBIDDEN where it has only addresses that may not be connected to."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):
-                found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+                hosts = await asyncio.shield(self._asked(name, port))
         except (socket.gaierror, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
                 raise ConnectionLost("Domain name look-up failed for now") from error
             raise ConnectionLost("Domain name not found", Reason.NO_SUCH_NETWORK) from error
         except TimeoutError as error:
             raise ConnectionLost("Domain name look-up timed out") from error
-        hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         allowed = hosts if self._private else [host for host in hosts if not is_private(host)]
         if not allowed:
             raise ConnectionLost(
@@ -60,3 +59,23 @@ class NetworkGuard:
                 Reason.FORBIDDEN,
             )
         return tuple(Endpoint(host=host, port=port, name=name) for host in allowed)
+
+    def _asked(self, name: str, port: int) -> asyncio.Task[list[str]]:
+        """The look-up of a name: one for all who ask before it is answered, as after a start."""
+        asking = self._asking.get((name, port))
+        if asking is None:
+            asking = self._asking[name, port] = asyncio.create_task(_look_up(name, port))
+            asking.add_done_callback(lambda _: self._asking.pop((name, port)))
+            asking.add_done_callback(_seen)
+        return asking
+
+
+async def _look_up(name: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _seen(asking: asyncio.Task[list[str]]) -> None:
+    """A failure that comes when nobody waits any more is no news."""
+    if not asking.cancelled():
+        asking.exception()

@@ -42,10 +42,22 @@ class RoomArchive:
         """When the last new id was made (microseconds), where the id itself does not say so; else 0."""
         return self._ground.store.ids.true_time
 
+    def ready(self, room: Room) -> bool:
+        """Whether there is nothing to `prepare`."""
+        return not self._on or bool(room.archive_key)
+
+    def has_history(self, room: Room, request: HistoryRequest) -> bool:
+        """Whether the store must be asked for what a joining resource is shown, or for the room's key."""
+        if not self._on:
+            return False
+        if not room.archive_key:
+            return True
+        return request.max_messages > 0 and not self._archive.is_new(room.archive_key)
+
     async def prepare(self, room: Room) -> None:
         """Find the room's key in the store, before its first message. While the store is out nobody waits for
         that: then the room is archived from when the store is back."""
-        if not self._on or room.archive_key:
+        if self.ready(room):
             return
         account = self._ground.account_id(room.user, room.address.network)
         finding = self._archive.find_key(account, room.address.room)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
 from bridge.store.database import Reader
 from bridge.store.errors import ItemNotFound
 from bridge.store.health import PATIENCE_SECONDS
-from bridge.store.statements import PRUNE_ROWS, delete_in_steps, insert_into, insert_new
+from bridge.store.statements import PRUNE_ROWS, delete_in_steps, insert_new
 from bridge.store.tables import archive as messages
 from bridge.store.tables import archive_rooms as rooms
 from bridge.store.writer import Writer
@@ -26,6 +26,16 @@ _MAX_ID = 2**63 - 1
 _MOST_ROOMS = 4096
 """Of so many (account, room) it is remembered without asking the database under which key they are, and what
 is not written yet; more only while the database is out."""
+
+_MOST_NAMED = 400
+"""Rooms that one SELECT asks for; SQLite has a limit for what a statement may hold."""
+
+_KEYS_OF = select(rooms).where(
+    rooms.c.account.in_(bindparam("accounts", expanding=True)),
+    rooms.c.room.in_(bindparam("rooms", expanding=True)),
+)
+
+_NEWEST_KEY = select(func.coalesce(func.max(rooms.c.key), 0))  # no key is ever given twice
 
 _FIELDS = (messages.c.id, messages.c.sender, messages.c.occupant_id, messages.c.stanza_id, messages.c.payload)
 
@@ -58,14 +68,15 @@ class Archive:
     """Messages by room key. A read sees all that was added before it, committed or not yet."""
 
     def __init__(self, engine: Engine, writer: Writer, reader: Reader) -> None:
-        self._engine = engine
         self._writer = writer
         self._reader = reader
         self._insert = insert_new(engine, messages)
+        self._new_room = insert_new(engine, rooms)
         self._keys: dict[tuple[str, str], int] = {}
         self._finding: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._unwritten: dict[int, int] = {}
         self._tidy_at = _MOST_ROOMS
+        self._made: set[int] = set()
 
     async def room_key(self, account: str, room: str) -> int:
         """The number under which this account's room is archived; made at first use. Raises StoreDown."""
@@ -87,9 +98,7 @@ class Archive:
             finding = asyncio.get_running_loop().create_future()
             finding.set_result(self._keys[pair])
             return finding
-        finding = self._finding[pair] = self._writer.submit_unit(
-            lambda connection: self._find_key(connection, account, room)
-        )
+        finding = self._finding[pair] = self._writer.submit(self._find_keys, pair)
         finding.add_done_callback(lambda found: self._key_found(pair, found))
         return finding
 
@@ -100,11 +109,23 @@ class Archive:
                 del self._keys[next(iter(self._keys))]
             self._keys[pair] = found.result()
 
-    def _find_key(self, connection: Connection, account: str, room: str) -> int:
-        new = insert_into(self._engine, rooms).values(account=account, room=room).on_conflict_do_nothing()
-        connection.execute(new)
-        found = select(rooms.c.key).where(rooms.c.account == account, rooms.c.room == room)
-        return int(connection.execute(found).scalar_one())
+    def _find_keys(self, connection: Connection, pairs: list[tuple[str, str]]) -> list[int]:
+        """The keys of many rooms, made where there are none: a few statements for all who join at once."""
+        newest = connection.execute(_NEWEST_KEY).scalar_one()
+        self._new_room(connection, [{"account": account, "room": room} for account, room in pairs])
+        found: dict[tuple[str, str], int] = {}
+        for at in range(0, len(pairs), _MOST_NAMED):
+            some = pairs[at : at + _MOST_NAMED]
+            names = {"accounts": {account for account, _ in some}, "rooms": {room for _, room in some}}
+            found |= {(row.account, row.room): row.key for row in connection.execute(_KEYS_OF, names)}
+        if len(self._made) > _MOST_ROOMS:
+            self._made.clear()
+        self._made.update(key for key in found.values() if key > newest)
+        return [found[pair] for pair in pairs]
+
+    def is_new(self, key: int) -> bool:
+        """True only if the room was made since this start, and nothing has been archived for it yet."""
+        return key in self._made
 
     def add(
         self, key: int, archive_id: int, sender: str, occupant_id: str, stanza_id: str, payload: bytes
@@ -129,6 +150,7 @@ class Archive:
                 "payload": payload,
             },
         )
+        self._made.discard(key)
         self._unwritten[key] = writer.submitted
         if len(self._unwritten) >= self._tidy_at:
             self._forget_written()

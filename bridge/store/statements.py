@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Delete, Table
+from sqlalchemy import Delete, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import ClauseElement
@@ -42,8 +42,12 @@ def insert_into(engine: Engine, table: Table) -> Upsertable:
 
 
 def insert_new(engine: Engine, table: Table) -> Statement:
-    """Insert rows; those that are there already (by any unique key) stay as they are."""
-    return Statement(engine, insert_into(engine, table).on_conflict_do_nothing())
+    """Insert rows; those that are there already (by any unique key) stay as they are. A key that the database
+    counts itself is left to it."""
+    given: dict[str, Any] = {
+        c.name: bindparam(c.name) for c in table.columns if c is not table.autoincrement_column
+    }
+    return Statement(engine, insert_into(engine, table).values(given).on_conflict_do_nothing())
 
 
 def insert_or_replace(engine: Engine, table: Table) -> Statement:

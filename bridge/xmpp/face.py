@@ -99,11 +99,10 @@ class XmppFace:
 
     def room_entered(self, room: Room, resource: str, history: Sequence[RoomMessage]) -> None:
         """The whole join sequence for one resource, in one write (XEP-0045 §7.2)."""
-        self._wire.write(
-            self._presences.entering(room, resource)
-            + self._messages.history(room, resource, history)
-            + self._messages.subject(room, (resource,))
-        )
+        pieces = self._presences.entering(room, resource)
+        pieces.append(self._messages.history(room, resource, history))
+        pieces.append(self._messages.subject(room, (resource,)))
+        self._wire.write("".join(pieces))
 
     def invitation(self, user: str, room: str, by: str, reason: str, resources: Iterable[str]) -> None:
         """A mediated invitation into a room by somebody in it (or by the room itself: no name)."""

@@ -27,6 +27,12 @@ _JOINED = (100, SELF, 210)  # non-anonymous; oneself; the name may not be the on
 _RENAMED = 303
 _SHUT_DOWN = 332
 
+_Rendered = tuple[Occupant, str, str, str]
+"""Somebody with their stable id, and the text before and after the recipient's JID."""
+
+_NOBODY: dict[OccupantId, _Rendered] = {}
+_ROOMS = 64  # of which it is remembered, for seconds, who was rendered
+
 
 class RoomPresences:
     """The presences of all rooms of one gateway.
@@ -45,19 +51,24 @@ class RoomPresences:
         self._addresses = addresses
         self._identify = identify
         self._caps = caps("occupant")
-        self._rendered: Recent[tuple[str, str], tuple[Occupant, str, str, str]] = Recent()
+        self._rendered: Recent[str, dict[OccupantId, _Rendered]] = Recent(_ROOMS)
 
-    def entering(self, room: Room, resource: str) -> str:
-        """The presences of a join sequence (XEP-0045 §7.2.2): the others, then oneself."""
-        to, me = jid_attr(resource), room.me
-        parts: list[str] = []
-        for occupant in room.occupants.values():
-            if occupant.name != me:
-                before, after = self._there(room, occupant)
-                parts += (before, to, after)
+    def entering(self, room: Room, resource: str) -> list[str]:
+        """The presences of a join sequence (XEP-0045 §7.2.2), in pieces: the others, then oneself."""
+        to, me, ids = jid_attr(resource), room.me, room.occupant_ids
+        shared = self._shared(room) if room.commons.shared else _NOBODY
+        pieces: list[str] = []
+        for name, occupant in room.occupants.items():
+            if name != me:
+                known = shared.get(name)
+                if known is not None and known[0] is occupant and known[1] == ids.get(name):
+                    pieces += (known[2], to, known[3])
+                else:
+                    before, after = self._there(room, occupant)
+                    pieces += (before, to, after)
         before, after = self._here(room, room.myself, resource, _JOINED)
-        parts += (before, to, after)
-        return "".join(parts)
+        pieces += (before, to, after)
+        return pieces
 
     def joined(self, room: Room, occupant: Occupant) -> None:
         """Somebody came."""
@@ -142,14 +153,21 @@ class RoomPresences:
         """Somebody who is there, as all other users of a room see them: rendered for the first of these."""
         if not room.commons.shared:
             return self._here(room, occupant)
-        identity = room.occupant_ids.get(occupant.name) or self._identify(room, occupant.name)
-        key = (room.jid, occupant.name)
-        known = self._rendered.get(key)
-        if known is not None and known[0] == occupant and known[1] == identity:
-            return known[2], known[3]
-        before, after = self._here(room, occupant)
-        self._rendered.put(key, (occupant, identity, before, after))
-        return before, after
+        name = occupant.name
+        identity = room.occupant_ids.get(name) or self._identify(room, name)
+        shared = self._shared(room)
+        known = shared.get(name)
+        if known is None or known[0] != occupant or known[1] != identity:
+            known = shared[name] = (occupant, identity, *self._here(room, occupant))
+        return known[2], known[3]
+
+    def _shared(self, room: Room) -> dict[OccupantId, _Rendered]:
+        """Who of a room was rendered lately."""
+        shared = self._rendered.get(room.jid)
+        if shared is None:
+            shared = {}
+            self._rendered.put(room.jid, shared)
+        return shared
 
     def _here(
         self, room: Room, occupant: Occupant, resource: str = "", codes: tuple[int, ...] = (), actor: str = ""

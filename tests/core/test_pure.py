@@ -12,6 +12,7 @@ from bridge.api import ConnectionLost, Endpoint, Reason
 from bridge.core.backoff import CAP, delay
 from bridge.core.netguard import NetworkGuard, is_private
 from bridge.core.pacing import TokenBucket
+from tests.core.face import until
 
 
 def test_backoff_grows_to_a_cap_and_is_spread() -> None:
@@ -76,6 +77,28 @@ async def test_localhost_by_name() -> None:
     found = await NetworkGuard(private=True).resolve("localhost", 1)
     assert {one.host for one in found} <= {"127.0.0.1", "::1"}
     assert found[0].name == "localhost"
+
+
+async def test_one_look_up_for_all_who_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    asked: list[str] = []
+    ask = loop.getaddrinfo
+
+    async def counted(name: str, port: int, **more: Any) -> Any:
+        asked.append(name)
+        return await ask(name, port, **more)
+
+    monkeypatch.setattr(loop, "getaddrinfo", counted)
+    guard = NetworkGuard(private=True)
+    many = [asyncio.create_task(guard.resolve("localhost", 1)) for _ in range(9)]
+    await until(lambda: asked)
+    many.pop(0).cancel()  # who does not wait any more takes nothing from the others
+    found = await asyncio.gather(*many)
+    assert len(set(found)) == len(asked) == 1
+    await guard.resolve("localhost", 1)
+    failed = await asyncio.gather(*[guard.resolve("a..b", 1) for _ in range(3)], return_exceptions=True)
+    assert [type(one) for one in failed] == [ConnectionLost] * 3
+    assert asked == ["localhost", "localhost", "a..b"]
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 70 + ".example", "no such host"])

@@ -54,6 +54,11 @@ def history(call: Call) -> list[str]:
     return [message.content.text for message in call.args[2]]
 
 
+def said_to(world: World, resource: str) -> list[str]:
+    """What a resource was told as it was said."""
+    return [call.args[1].content.text for call in world.face.of("room_message") if resource in call.resources]
+
+
 async def quiet(session: ScriptedSession, command: object) -> Outcome:
     """A `Network.answer` that leaves it to the test to say what follows."""
     return Sent()
@@ -112,6 +117,7 @@ async def test_two_join_and_one_leaves_before_they_are_in(world: World) -> None:
 async def test_one_leaves_while_both_are_shown_in(world: World) -> None:
     await world.start()
     room = await world.joined("alice@example.test/first")
+    world.network.session.say("#room", "so that there is a history to be read")
     world.join(PHONE)
     world.join(LAPTOP)
     world.gateway.rooms.leave(room, PHONE, "")
@@ -347,6 +353,7 @@ async def test_kicked_while_somebody_is_shown_in(world: World) -> None:
     await world.start()
     await world.joined(address=OTHER)
     room = await world.joined()
+    world.network.session.say("#room", "so that there is a history to be read")
     world.join(LAPTOP)
     world.network.session.let_out("#room", Departure.KICKED, "bob", "out!")
     assert world.face.of("room_left")[0].args[1] == (PHONE,)
@@ -513,7 +520,8 @@ async def test_how_much_history(world: World) -> None:
     assert history(await world.face.wait("room_entered", ROOM_JID, LAPTOP)) == ["b", "c"]
     world.join(f"{ALICE}/x", history=HistoryRequest(max_messages=0))
     world.network.session.say("#room", "now")
-    assert history(await world.face.wait("room_entered", ROOM_JID, f"{ALICE}/x")) == ["now"]
+    assert history(await world.face.wait("room_entered", ROOM_JID, f"{ALICE}/x")) == []
+    assert said_to(world, f"{ALICE}/x") == ["now"]
 
 
 async def test_without_archive_nothing_is_lost_either(world: World) -> None:
@@ -522,18 +530,31 @@ async def test_without_archive_nothing_is_lost_either(world: World) -> None:
     world.network.session.say("#room", "before")
     world.join(LAPTOP)
     world.network.session.say("#room", "meanwhile")
-    assert history(await world.face.wait("room_entered", ROOM_JID, LAPTOP)) == ["meanwhile"]
+    assert history(await world.face.wait("room_entered", ROOM_JID, LAPTOP)) == []
+    assert said_to(world, LAPTOP) == ["meanwhile"]
     assert (await world.gateway.rooms.archive_page(ALICE, ROOM, ArchiveQuery())).messages == ()
 
 
 async def test_back_again_sees_nothing_twice(world: World) -> None:
     await world.start()
     await world.joined()
+    world.network.session.say("#room", "before")
     world.join(PHONE)
     world.network.session.say("#room", "meanwhile")
     entered = await world.face.wait("room_entered", ROOM_JID, PHONE, count=2)
-    assert history(entered) == ["meanwhile"]
-    assert [c for c in world.face.of("room_message") if PHONE in c.resources] == []
+    assert history(entered) == ["before", "meanwhile"]
+    assert said_to(world, PHONE) == ["before"]
+
+
+async def test_where_nothing_was_said_nobody_waits_for_the_history(world: World) -> None:
+    await world.start()
+    await world.joined()
+    world.join(LAPTOP)
+    assert history(world.face.of("room_entered", ROOM_JID, LAPTOP)[0]) == []
+    world.network.session.say("#room", "first")
+    assert said_to(world, LAPTOP) == ["first"]
+    world.join(f"{ALICE}/x")
+    assert history(await world.face.wait("room_entered", ROOM_JID, f"{ALICE}/x")) == ["first"]
 
 
 async def test_a_store_that_fails_keeps_nobody_out(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends.irc import ctcp
 from backends.irc.casemap import fold_for
+from backends.irc.channels import Channels
 from backends.irc.isupport import Isupport, rank_of
 from backends.irc.modes import ModeChange, parse_modes, rank_change
 from backends.irc.names import classic_nick, is_nick, is_target, tidy_nick
@@ -97,6 +98,32 @@ def test_names_entries(entry: str, modes: str, rest: str) -> None:
 )  # fmt: skip
 def test_ranks(modes: str, rank: Rank) -> None:
     assert rank_of(modes) is rank
+
+
+NICKS = st.sampled_from(["bob", "Bob", "eve", "{x}", "[X]"])
+ENTRIES = st.builds(
+    lambda marks, nick, mask: marks + nick + mask,
+    st.sampled_from(["", "@", "@+", "+"]),
+    st.one_of(NICKS, st.text("ab!@+ ", max_size=4)),
+    st.sampled_from(["", "!u@h", "!v@i"]),
+)
+
+
+@given(st.lists(st.lists(ENTRIES, max_size=6).map(" ".join), max_size=4), st.sampled_from(["", "bob"]))
+def test_names_that_are_read_once_are_as_if_each_came_alone(replies: list[str], there: str) -> None:
+    """However the entries are spread over lines, and whoever was seen to join before."""
+    one_by_one, at_once = Channels(Isupport()), Channels(Isupport())
+    for channels, lines in ((at_once, replies), (one_by_one, " ".join(replies).split(" "))):
+        channel = channels.enter("#c")
+        if there:
+            channels.add(channel, there, real="seen@join", stable="account")
+        for line in lines:
+            channels.add_names(channel, line)
+    first, second = one_by_one.get("#c"), at_once.get("#c")
+    assert first is not None
+    assert second is not None
+    assert list(second.members.items()) == list(first.members.items())
+    assert second.modes == first.modes
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,31 @@ async def test_the_same_room_asked_for_twice_at_once(store: Store) -> None:
     assert first == second
 
 
+async def test_many_rooms_asked_for_at_once(open_store: Opener) -> None:
+    store = await open_store()
+    old = await store.archive.room_key("user3", "#c1")
+    names = [(f"user{number}", f"#c{number % 2}") for number in range(1000)]
+    found = await asyncio.gather(*[store.archive.room_key(*name) for name in names])
+    assert len(set(found)) == len(names)
+    assert found[3] == old
+    await store.close()
+    store = await open_store()
+    assert await asyncio.gather(*[store.archive.room_key(*name) for name in names]) == found
+
+
+async def test_a_room_is_new_until_something_is_said(open_store: Opener) -> None:
+    store = await open_store()
+    quiet, loud = await asyncio.gather(*[store.archive.room_key("a", room) for room in ("#q", "#l")])
+    assert store.archive.is_new(quiet)
+    assert store.archive.is_new(loud)
+    add(store, loud, 1)
+    assert not store.archive.is_new(loud)
+    await store.close()
+    store = await open_store()
+    assert await store.archive.room_key("a", "#q") == quiet
+    assert not store.archive.is_new(quiet)
+
+
 async def test_a_message_comes_back_as_it_was(store: Store) -> None:
     key = await store.archive.room_key("a", "#r")
     message = Message(1, "#r%irc@x/nick 😀", "occupant", "stanza", b"<body>\xc3\xa9</body>\x00")

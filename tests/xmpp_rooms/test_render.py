@@ -183,7 +183,7 @@ def test_presences(old: Occupant, new: Occupant, actor: str, text: str, how: Dep
     face.renamed(room, old, new)
     face.out(room, [PHONE], how, actor, text)
     face.refused(room, PHONE, Reason.CONFLICT, text)
-    sent.append(face.entering(room, PHONE))
+    sent.append("".join(face.entering(room, PHONE)))
     elements = [element for xml in sent for element in parsed(xml)]
     for stanza in slixmpp_reads("".join(sent), Presence):
         assert stanza["type"] in ("available", "away", "unavailable", "error")

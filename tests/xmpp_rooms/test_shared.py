@@ -13,23 +13,28 @@ from slixmpp import Message
 
 from bridge.api import (
     ConnectionLost,
+    ContactId,
     Content,
     Departure,
     MessageId,
     MessageReceived,
+    Occupant,
     OccupantId,
     OccupantJoined,
     OccupantLeft,
     OccupantRenamed,
+    Rank,
     RoomChat,
     RoomId,
     RoomLeft,
 )
 from bridge.core.values import RoomMessage
+from bridge.xmpp.addresses import Addresses
 from bridge.xmpp.muc_messages import RoomMessages
+from bridge.xmpp.muc_presences import RoomPresences
 from tests.xmpp_rooms.stage import IN, MAM, OCCUPANT_ID, ROOM, SID, Stage, is_subject, parsed
 from tests.xmpp_rooms.test_render import make_room, messages, slixmpp_reads
-from tests.xmpp_rooms.village import person
+from tests.xmpp_rooms.village import Village, person
 
 USERS = [f"user{number}@example.test" for number in range(4)]
 ROOM_ID = RoomId("#c")
@@ -313,3 +318,43 @@ async def test_rendered_once_is_rendered_for_each(said: list[RoomMessage]) -> No
     assert shared == plain
     assert len(parsed("".join(shared))) == 2 * len(USERS) * len(said)
     assert len(slixmpp_reads("".join(shared[: len(said)]), Message)) == 2 * len(said)
+
+
+NAMES = ("ann", "bob", "eve", "user0@example.test")
+PEOPLE = st.builds(
+    Occupant,
+    st.sampled_from(NAMES).map(OccupantId),
+    st.sampled_from(list(Rank)),
+    st.sampled_from(["", "u@host", "u@<other>"]),
+    contact=st.sampled_from([None, ContactId("ann")]),
+    away=st.booleans(),
+)
+VIEWS = st.lists(st.lists(PEOPLE, unique_by=lambda one: one.name), min_size=1, max_size=4)
+IDS = st.dictionaries(st.sampled_from(NAMES).map(OccupantId), st.sampled_from(["id1", "id2"]))
+
+
+@given(VIEWS, st.lists(IDS, min_size=4, max_size=4))
+async def test_who_is_there_is_rendered_once_and_for_each(
+    views: list[list[Occupant]], ids: list[dict[OccupantId, str]]
+) -> None:
+    """The same bytes as without sharing, whatever each of the users knows of the others by then."""
+    plain: list[str] = []
+    shared: list[str] = []
+    for many, out in ((False, plain), (True, shared)):
+        addresses = Addresses("irc.example.test", Village())
+        face = RoomPresences(out.append, addresses, lambda room, name: f"new {name}", lambda kind: "")
+        commons = make_room().commons
+        for user, occupants, known in zip(USERS, views, ids, strict=False):
+            room = make_room()
+            if many:
+                room.commons = commons
+                commons.enter("somebody else")
+            room.user = user
+            room.entered(OccupantId(NAMES[-1]), tuple(occupants), "", "", "")
+            room.occupant_ids = known
+            assert room.commons.shared == many
+            out += face.entering(room, client(user))
+            for occupant in occupants:
+                face.joined(room, occupant)
+    assert "".join(shared) == "".join(plain)
+    parsed("".join(shared))
