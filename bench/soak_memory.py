@@ -10,7 +10,7 @@ from typing import NamedTuple
 SETTLING = 3 << 20
 """Bytes of growth after the warm-up that mean nothing, however long the run: allocators, caches, and the
 pages that connections to the database keep."""
-REMEMBERED, A_MESSAGE = 20_000, 512
+REMEMBERED, A_MESSAGE = 20_000, 256
 """The bridge remembers who sent the newest so many messages of users (`bridge.core.sentids`), at about so
 many bytes each: a network may say later what became of them. Until it is full, this grows, too."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -1,7 +1,7 @@
 """The bridge with memories so small that they are full at once: what still grows is kept by mistake.
 
 At SIGUSR2 it empties its caches and appends a line to the file BLOCKS: the memory blocks that Python has
-allocated, and how much is still under way, or will be forgotten by itself in a moment."""
+allocated, and how much is under way (tasks, among others), or will be forgotten by itself in a moment."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from bridge.app import run
 from bridge.app.cli import main
 from bridge.core.gateway import Gateway
 from bridge.core.sentids import Senders, SentIds
+from bridge.store.health import Health
 from bridge.xmpp.addresses import Addresses
 
 FULL = 16
@@ -46,7 +47,7 @@ def be_small() -> None:
 def tell() -> None:
     """Forget what may be forgotten, and count."""
     gc.unfreeze()
-    busy = 0
+    busy = len(asyncio.all_tasks())
     for known in gc.get_objects():
         if type(known) is functools._lru_cache_wrapper:
             known.cache_clear()
@@ -56,12 +57,14 @@ def tell() -> None:
             known.outbound.forget_idle()
             for live in known._pool.all():
                 known._pool.forget(live)  # one that is idle, in time
-            busy += known.counts()["lanes"] + known.counts()["undelivered"] + len(known._tasks._running) - 1
+            counts = known.counts()
+            busy += sum(counts.values())
+            busy += known._ground.store.writer.backlog
     timers = [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
     for timer in timers:
         if timer._callback.__name__ == "_unanswered":  # a minute's patience with a join, long answered
             timer.cancel()
-    busy += sum(isinstance(getattr(timer._callback, "__self__", None), Recent) for timer in timers)
+    busy += sum(isinstance(getattr(timer._callback, "__self__", None), (Recent, Health)) for timer in timers)
     del timers
     gc.collect()
     with Path(os.environ["BLOCKS"]).open("a") as file:
