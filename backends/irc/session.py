@@ -90,6 +90,8 @@ class IrcSession:
         self._wire: Wire | None = None
         self._connected = False
         self._closed = False
+        self.receive: Callable[[str], None] = self._receive_early
+        """takes one line from the wire"""
 
     async def run(self) -> None:
         """See `Session.run`."""
@@ -177,13 +179,6 @@ class IrcSession:
     def _say(self, text: str) -> None:
         self._host.emit(NetworkNotice(text))
 
-    def receive(self, text: str) -> None:
-        """One line from the wire."""
-        if self._greeted.is_set():
-            self._inbound.receive(text)
-        else:
-            self._receive_early(text)
-
     def _receive_early(self, text: str) -> None:
         """A line before the end of the greeting."""
         line = parse_line(text)
@@ -202,13 +197,18 @@ class IrcSession:
         elif self._registration.done:
             self._registered.set()
             if name_of(line.command) in ("endofmotd", "nomotd"):
-                self._greeted.set()
+                self._ready()
 
     def chunk_comes(self) -> bool:
         """Lines came at once. Other connections, whose lines came in the same moment, may have filled all
         that there is room for."""
         self.chunk_done()
         return not self._link.resting
+
+    def _ready(self) -> None:
+        """The greeting is over: lines have a short way from now on."""
+        self._greeted.set()
+        self.receive = self._inbound.receive
 
     def chunk_done(self) -> None:
         """All lines that came at once are done: rest, if the bridge cannot keep up."""

@@ -28,6 +28,7 @@ from bridge.api import (
 _CTCP_ANSWERS = 5
 _CTCP_SECONDS = 10.0
 _MOST_BATCHES = 50
+_MOST_OTHERS = 256
 _NAMED_CHANNEL = re.compile(r"\[(\S+)\]")
 _NOBODY = OccupantId("")
 _NO_ID = MessageId("")
@@ -40,12 +41,15 @@ class TalkLines:
         self._link = link
         self._stamps = Stamps()
         self._chats: dict[str, RoomChat] = {}
+        self._others: dict[str, OccupantId] = {}
+        self._me = ""
         self._history: set[str] = set()
         self._answers = Limit(_CTCP_ANSWERS, _CTCP_SECONDS)
 
     def forget_chats(self) -> None:
-        """What channels are called may have changed."""
+        """What channels are called may have changed, or who is who."""
         self._chats.clear()
+        self._others.clear()
 
     def said(
         self, source: str, target: str, text: str, tags: dict[str, str] | None
@@ -59,9 +63,14 @@ class TalkLines:
                 self._asked(source, *found)
                 return None
             action, text = (True, found[1]) if found is not None else (False, text)
-        nick, _, _userhost = source.partition("!")
         content = Content(text) if text.isprintable() and not action else read(text, action=action)
-        return self._emit(nick, target, content, tags)
+        if self._me is not self._link.nick:
+            self._me = self._link.nick
+            self._others.clear()
+        sender = self._others.get(source)
+        if sender is None:
+            return self._emit(source.partition("!")[0], target, content, tags, source)
+        return self._emitted(sender, target, content, tags)
 
     def said_again(self, known: Known) -> bool:
         """A line that another connection has heard. False, and nothing done, where it means something else
@@ -74,13 +83,27 @@ class TalkLines:
         return True
 
     def _emit(
-        self, nick: str, target: str, content: Content, tags: dict[str, str] | None
+        self, nick: str, target: str, content: Content, tags: dict[str, str] | None, source: str = ""
     ) -> MessageReceived | None:
         own = self._link.is_me(nick)
+        if source and not own:
+            if len(self._others) >= _MOST_OTHERS:
+                self._others.clear()
+            self._others[source] = OccupantId(nick)
+        return self._emitted(OccupantId(nick), target, content, tags, own=own)
+
+    def _emitted(
+        self,
+        sender: OccupantId,
+        target: str,
+        content: Content,
+        tags: dict[str, str] | None,
+        *,
+        own: bool = False,
+    ) -> MessageReceived | None:
         chat: Chat | None = self._chats.get(target) or self._room(target)
-        sender = OccupantId(nick)
         if chat is None:
-            contact = self._link.correspondents.contact(target if own else nick)
+            contact = self._link.correspondents.contact(target if own else sender)
             self._link.correspondents.add(contact)
             chat, sender = DirectChat(contact), _NOBODY
         if tags is None:

@@ -129,16 +129,15 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
             self._rest = rest
 
     def _lines(self, chunk: bytes) -> None:
+        chunk = chunk.removesuffix(b"\r").replace(b"\r\n", b"\n")
         try:
             lines = chunk.decode("utf-8").split("\n")
         except UnicodeDecodeError:
             lines = [self._decode(line) for line in chunk.split(b"\n")]
-        if len(chunk) > LONGEST_IN:
+        if len(chunk) > LONGEST_IN and max(map(len, lines)) > LONGEST_IN:
             lines = [line for line in lines if len(line) <= LONGEST_IN]
         receive = self._receiver.receive
         for line in lines:
-            if line[-1:] == "\r":
-                line = line[:-1]
             if line:
                 try:
                     receive(line)

@@ -31,7 +31,8 @@ NOTHING_MISSED = HistoryRequest(max_messages=0)
 
 
 class Entrance:
-    """The door of all rooms of one gateway."""
+    """The door of all rooms of one gateway. `admitting`: the resources that are being shown in, and what was
+    said meanwhile."""
 
     def __init__(
         self, ground: Ground, pool: SessionPool, registry: RoomRegistry, archive: RoomArchive, tasks: Tasks
@@ -41,7 +42,7 @@ class Entrance:
         self._registry = registry
         self._archive = archive
         self._tasks = tasks
-        self._admitting: dict[Room, dict[str, list[RoomMessage]]] = {}
+        self.admitting: dict[Room, dict[str, list[RoomMessage]]] = {}
         self._attempts = count(1)
         self._down_since = 0
 
@@ -95,24 +96,24 @@ class Entrance:
     def admit(self, room: Room, resource: str) -> None:
         """Show a resource the room that the account is in; until then messages are kept back for it."""
         room.resources.pop(resource, None)
-        admitting = self._admitting.get(room, {})
+        admitting = self.admitting.get(room, {})
         if resource in admitting:
             return
         if not self._archive.has_history(room, self._wish(room, resource)):
             self._let_in(room, resource, [])
             return
         admitting[resource] = []
-        self._admitting[room] = admitting
+        self.admitting[room] = admitting
         self._tasks.start(self._admit(room, resource), "admit")
 
     async def _admit(self, room: Room, resource: str) -> None:
         try:
             history = await self._history(room, self._wish(room, resource))
         finally:
-            admitting = self._admitting[room]
+            admitting = self.admitting[room]
             since = admitting.pop(resource)
             if not admitting:
-                del self._admitting[room]
+                del self.admitting[room]
         newest = history[-1].archive_id if history else 0
         history.extend(message for message in since if message.archive_id > newest)
         if resource in room.waiting or resource in room.remembered:
@@ -145,8 +146,8 @@ class Entrance:
 
     def keep_back(self, room: Room, message: RoomMessage) -> None:
         """A message came while resources are being shown in: they get it as history."""
-        if room in self._admitting:
-            for messages in self._admitting[room].values():
+        if room in self.admitting:
+            for messages in self.admitting[room].values():
                 messages.append(message)
 
     def turn_away(self, room: Room, reason: Reason, text: str) -> None:

@@ -119,8 +119,10 @@ class RoomEvents:
     def say(self, room: Room, message: RoomMessage) -> None:
         """Keep a message and show it to the resources in the room."""
         room.newest = message.archive_id
-        self._archive.add(room, message)
-        self._entrance.keep_back(room, message)
+        if room.archive_key:
+            self._archive.add(room, message)
+        if room in self._entrance.admitting:
+            self._entrance.keep_back(room, message)
         if room.resources:
             self._ground.face.room_message(room, message)
 

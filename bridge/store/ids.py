@@ -6,12 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-
-def now_us() -> int:
-    """Microseconds since the epoch, by the wall clock."""
-    return time.time_ns() // 1000
-
-
 _AHEAD = 1_000_000
 
 
@@ -19,12 +13,13 @@ class IdSource:
     """Makes 63-bit ids that are microseconds since the epoch and never repeat or go back.
 
     When the clock jumps back, or two ids fall into one microsecond, the next id is the last one plus one.
-    `start` is the newest id stored before this process, so that ids go on increasing over a restart.
+    `start` is the newest id stored before this process, so that ids go on increasing over a restart; `clock`
+    gives nanoseconds.
     """
 
     __slots__ = ("_clock", "_last", "_lock", "true_time")
 
-    def __init__(self, start: int = 0, clock: Callable[[], int] = now_us) -> None:
+    def __init__(self, start: int = 0, clock: Callable[[], int] = time.time_ns) -> None:
         self._last = start
         self._clock = clock
         self._lock = threading.Lock()
@@ -35,7 +30,7 @@ class IdSource:
     def new_id(self) -> int:
         """The next id. Any thread may ask."""
         with self._lock:
-            now = self._clock()
+            now = self._clock() // 1000
             if now > self._last:
                 self._last, self.true_time = now, 0
             else:

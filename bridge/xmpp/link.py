@@ -60,6 +60,11 @@ class ComponentLink(ComponentXMPP):
         self._leave_slixmpp_parts()
         self.config = config
         self.out = Output(config.max_buffer, self._overflowed, config.domain)
+        self.write: Callable[[str], bool] = self.out.write
+        """Send rendered, escaped stanzas; written once per loop tick, in order.
+
+        Returns False, and drops them, while the stream is down: what must not be lost is kept by
+        its owner until `on_up`, or until a fence says that the server has it."""
         self.iqs = Iqs(self.write, config.domain)
         self.on_message: Callable[[InMessage], None] = lambda _: None
         self.on_presence: Callable[[InPresence], None] = lambda _: None
@@ -107,14 +112,6 @@ class ComponentLink(ComponentXMPP):
     def congested(self) -> bool:
         """Whether the server reads more slowly than we write; producers should `await drain()`."""
         return self.out.congested
-
-    def write(self, text: str) -> bool:
-        """Send rendered, escaped stanzas; written once per loop tick, in order.
-
-        Returns False, and drops them, while the stream is down: what must not be lost is kept by
-        its owner until `on_up`, or until a fence says that the server has it.
-        """
-        return self.out.write(text)
 
     async def drain(self) -> None:
         """Wait while congested; returns when the stream breaks, too."""

@@ -11,6 +11,7 @@ from bridge.core.values import RoomMessage
 from bridge.xmpp.addresses import resource_of
 from bridge.xmpp.escape import attr, text
 from bridge.xmpp.render import content, delay, extras, reply, stamp
+from bridge.xmpp.render_presence import occupant_id
 
 __all__ = ["RoomView", "occupant_jid", "said_at", "view_of"]
 
@@ -18,44 +19,45 @@ _SPEAKERS = 256
 _LATE = 10_000_000  # microseconds after which a message says when it was said
 
 
+_Speaker = tuple[str, str, str]
+"""A message up to its id, the speaker's occupant id, and that as an element."""
+
+
 class RoomView:
     """What of a room's messages is rendered already. Kept in the room's commons, for all its users."""
 
-    __slots__ = ("_heads", "_jid", "_sid")
+    __slots__ = ("_jid", "_sid", "_speakers")
 
     def __init__(self, jid: str) -> None:
         self._jid = jid
         self._sid = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{attr(jid)}' id='"
-        self._heads: dict[OccupantId, str] = {}
+        self._speakers: dict[OccupantId, _Speaker] = {}
 
     def live(self, message: RoomMessage) -> tuple[str, str]:
         """A message's text before and after the place where the recipient's (escaped) JID goes."""
-        head = self._heads.get(message.sender)
-        if head is None:
-            head = self._head(message.sender)
         late = ""
         if message.sent_at and message.archive_id - message.sent_at > _LATE:
             late = delay(message.sent_at, self._jid)
-        return f"{head}{attr(message.stanza_id)}' to='", self._tail(message, late)
+        head, _, who = self._speaker(message)
+        return f"{head}{attr(message.stanza_id)}' to='", self._tail(message, who, late)
 
     def historic(self, message: RoomMessage) -> tuple[str, str]:
         """The same with the time of saying, for the history of a join (XEP-0045 §7.2.13)."""
-        head = self._heads.get(message.sender) or self._head(message.sender)
-        return f"{head}{attr(message.stanza_id)}' to='", self._tail(
-            message, delay(said_at(message), self._jid)
-        )
+        head, _, who = self._speaker(message)
+        dated = delay(said_at(message), self._jid)
+        return f"{head}{attr(message.stanza_id)}' to='", self._tail(message, who, dated)
 
     def archived(self, message: RoomMessage) -> str:
         """The same as a `<forwarded/>` (XEP-0297), as the archive gives it (XEP-0313 §4.2)."""
-        sender = attr(occupant_jid(self._jid, message.sender))
+        head, _, who = self._speaker(message)
         return (
             "<forwarded xmlns='urn:xmpp:forward:0'>"
             f"<delay xmlns='urn:xmpp:delay' stamp='{stamp(said_at(message))}'/>"
-            f"<message xmlns='jabber:client' type='groupchat' from='{sender}'"
-            f" id='{attr(message.stanza_id)}{self._tail(message, '')}</forwarded>"
+            f"<message xmlns='jabber:client'{head.removeprefix('<message')}{attr(message.stanza_id)}"
+            f"{self._tail(message, who, '')}</forwarded>"
         )
 
-    def _tail(self, message: RoomMessage, dated: str) -> str:
+    def _tail(self, message: RoomMessage, who: str, dated: str) -> str:
         """The end of the start tag, the children, and the end tag."""
         said = message.content
         if said.spans or said.attachments or said.action or said.notice or said.subject:
@@ -64,10 +66,7 @@ class RoomView:
             children = f"<body>{text(said.text)}</body>"
         if message.origin_id or message.reply_to or message.thread or message.replaces or message.foreign_ids:
             children += self._extras(message)
-        return (
-            f"'>{children}{self._sid}{message.archive_id}'/>"
-            f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{attr(message.occupant_id)}'/>{dated}</message>"
-        )
+        return f"'>{children}{self._sid}{message.archive_id}'/>{who}{dated}</message>"
 
     def _extras(self, message: RoomMessage) -> str:
         """What few messages have. A stanza-id that claims to be the room's own is dropped (XEP-0359 §4)."""
@@ -81,12 +80,16 @@ class RoomView:
                 parts += f"<stanza-id xmlns='urn:xmpp:sid:0' by='{attr(by)}' id='{attr(id_)}'/>"
         return parts
 
-    def _head(self, sender: OccupantId) -> str:
-        if len(self._heads) >= _SPEAKERS:
-            self._heads.clear()
-        head = f"<message type='groupchat' from='{attr(occupant_jid(self._jid, sender))}' id='"
-        self._heads[sender] = head
-        return head
+    def _speaker(self, message: RoomMessage) -> _Speaker:
+        """What is the same for all that somebody says."""
+        sender, identity = message.sender, message.occupant_id
+        known = self._speakers.get(sender)
+        if known is None or known[1] != identity:
+            if len(self._speakers) >= _SPEAKERS:
+                self._speakers.clear()
+            head = f"<message type='groupchat' from='{attr(occupant_jid(self._jid, sender))}' id='"
+            known = self._speakers[sender] = head, identity, occupant_id(identity)
+        return known
 
 
 def occupant_jid(room: str, name: str) -> str:

@@ -123,7 +123,7 @@ async def test_one_leaves_while_both_are_shown_in(world: World) -> None:
     world.gateway.rooms.leave(room, PHONE, "")
     await world.face.wait("room_entered", ROOM_JID, LAPTOP)
     assert world.face.of("room_entered", ROOM_JID, PHONE) == []
-    await until(lambda: not world.gateway._entrance._admitting)
+    await until(lambda: not world.gateway._entrance.admitting)
 
 
 async def test_leave_while_joining(world: World) -> None:
@@ -358,7 +358,7 @@ async def test_kicked_while_somebody_is_shown_in(world: World) -> None:
     world.network.session.let_out("#room", Departure.KICKED, "bob", "out!")
     assert world.face.of("room_left")[0].args[1] == (PHONE,)
     assert world.face.of("room_refused")[0].args[1:3] == (LAPTOP, Reason.FORBIDDEN)
-    await until(lambda: not world.gateway._entrance._admitting)
+    await until(lambda: not world.gateway._entrance.admitting)
     assert world.face.of("room_entered", ROOM_JID, LAPTOP) == []
     assert room.state is RoomState.OUT
     assert world.gateway.rooms.find(ALICE, ROOM_JID) is None
@@ -781,7 +781,7 @@ async def test_the_xmpp_server_was_away(world: World) -> None:
 def registry_sizes(world: World) -> tuple[int, ...]:
     gateway = world.gateway
     registry, door = gateway._registry, gateway._entrance
-    return len(registry._by_jid), len(registry._of_user), len(door._admitting), len(world.live().rooms)
+    return len(registry._by_jid), len(registry._of_user), len(door.admitting), len(world.live().rooms)
 
 
 async def test_nothing_is_left_behind(world: World) -> None:

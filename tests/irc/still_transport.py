@@ -40,5 +40,5 @@ def connected_session(session: Session, transport: asyncio.Transport) -> tuple[I
     session._wire, session._connected = wire, True
     session._link.nick = session._link.wanted_nick = "alice"
     session._registration.done = True
-    session._greeted.set()
+    session._ready()
     return session, wire

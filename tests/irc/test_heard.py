@@ -40,6 +40,9 @@ LINES = (
     ":s BATCH -b1",
     ":dan!~d@host NICK dave",
     ":alice!~a@host NICK ally",
+    ":ally!~a@host NICK alice",
+    ":alice!~a@host PRIVMSG #c :hello",
+    ":ally!~a@host PRIVMSG #c :hello",
     ":bob!~b@host PART #c",
     ":bob!~b@host JOIN #c",
     ":s 005 alice CASEMAPPING=ascii :are supported",
@@ -61,8 +64,9 @@ def session_of(backend: Backend, nick: str) -> tuple[IrcSession, RecordingHost]:
     return session, host
 
 
-async def told(order: list[tuple[int, str]], *, shared: bool) -> list[list[Event]]:
-    """What each of three connections says when lines come to them in this order."""
+async def told(order: list[tuple[int, str]], *, shared: bool, forgetful: bool = False) -> list[list[Event]]:
+    """What each of three connections says when lines come to them in this order; `forgetful` ones remember no
+    speaker and no channel from one line to the next."""
     one = create(options_for(1))
     backends = [one if shared else create(options_for(1)) for _ in NICKS]
     async with contextlib.AsyncExitStack() as stack:
@@ -72,6 +76,8 @@ async def told(order: list[tuple[int, str]], *, shared: bool) -> list[list[Event
             stack.callback(session._link.end)
         assert all(session._setup.heard.many == shared for session, _host in sessions)
         for number, line in order:
+            if forgetful:
+                sessions[number][0]._inbound._talk.forget_chats()
             sessions[number][0].receive(line)
         return [host.events for _session, host in sessions]
 
@@ -80,6 +86,14 @@ async def told(order: list[tuple[int, str]], *, shared: bool) -> list[list[Event
 def test_each_is_told_what_it_would_be_told_alone(order: list[tuple[int, str]]) -> None:
     async def both() -> None:
         assert await told(order, shared=True) == await told(order, shared=False)
+
+    asyncio.run(both())
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(LINES)), max_size=30))
+def test_who_is_remembered_is_told_as_one_heard_for_the_first_time(order: list[tuple[int, str]]) -> None:
+    async def both() -> None:
+        assert await told(order, shared=False) == await told(order, shared=False, forgetful=True)
 
     asyncio.run(both())
 

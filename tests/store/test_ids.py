@@ -13,7 +13,7 @@ from tests.store.conftest import Opener
 @given(st.lists(st.integers(0, 2**52), min_size=1), st.integers(0, 2**52))
 def test_ids_increase_whatever_the_clock_does(clock: list[int], start: int) -> None:
     times = iter(clock)
-    source = IdSource(start, lambda: next(times))
+    source = IdSource(start, lambda: next(times) * 1000)
     ids = [source.new_id() for _ in clock]
     assert ids == sorted(set(ids))
     assert ids[0] > start
@@ -22,14 +22,14 @@ def test_ids_increase_whatever_the_clock_does(clock: list[int], start: int) -> N
 
 def test_an_id_is_the_time_where_the_clock_goes_on() -> None:
     times = iter([10, 10, 5, 30])
-    source = IdSource(0, lambda: next(times))
+    source = IdSource(0, lambda: next(times) * 1000)
     assert [source.new_id() for _ in range(4)] == [10, 11, 12, 30]
 
 
 def test_where_ids_are_ahead_the_true_time_is_known() -> None:
     second = 1_000_000
     times = iter([100 * second, 90 * second, 101 * second])
-    source = IdSource(0, lambda: next(times))
+    source = IdSource(0, lambda: next(times) * 1000)
     assert [(source.new_id(), source.true_time) for _ in range(3)] == [
         (100 * second, 0),
         (100 * second + 1, 90 * second),
