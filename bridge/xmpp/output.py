@@ -10,7 +10,7 @@ __all__ = ["Output"]
 
 log = logging.getLogger(__name__)
 
-_FLUSH_AT = 256 * 1024
+_FLUSH_AT = 64 * 1024
 _HIGH_WATER = 1024 * 1024
 _STUCK_SECONDS = 10.0
 """A server that has taken too little for so long is worth a line in the log."""
