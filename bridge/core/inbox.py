@@ -184,9 +184,8 @@ class Inbox:
         elif self._replaying and row not in self._passed:
             self._unread = True
         else:
-            passed = row in self._passed
             self._passed.discard(row)
-            self._deliver(row, item, passed)
+            self._deliver(row, item)
 
     async def _replay(self) -> None:
         """Page by page from the oldest. Rows that are stored meanwhile come last, so that order holds."""
@@ -240,6 +239,8 @@ class Inbox:
         """Whether too many of the account's are on their way before it."""
         account = self._account(item)
         behind = self._behind.get(account)
+        if behind is not None and row <= behind.after:  # its turn came before it was known to be stored
+            return False
         if behind is not None:
             behind.more = True
         elif self._flying_of.get(account, 0) >= MOST_FLYING:

@@ -33,7 +33,7 @@ class Call(NamedTuple):
     me: str = ""
 
 
-async def until(fact: Callable[[], Any], seconds: float = 5.0) -> Any:
+async def until(fact: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait for a fact, and return it."""
     async with asyncio.timeout(seconds):
         while not (found := fact()):

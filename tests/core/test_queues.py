@@ -104,6 +104,7 @@ async def test_held_while_the_link_is_down(world: World) -> None:
     world.face.fence = None
     await session.tell("bob", "0")
     await session.tell("bob", "1")
+    await until(lambda: len(world.face.delivered) == 2)
     world.gateway.link_down("gone")
     for _, fence in world.face.delivered:
         fence.set_result("lost")
@@ -152,6 +153,7 @@ async def test_only_so_many_are_on_their_way(world: World, monkeypatch: pytest.M
     world.face.fence = None
     for n in range(60):
         await session.tell("bob", str(n))
+    await until(lambda: len(world.face.delivered) >= 10)
     assert texts(world.face) == [str(n) for n in range(10)]
     world.gateway.accounts.connect("carol@example.test", NET)
     await world.until_online("carol@example.test")
@@ -178,7 +180,7 @@ async def test_only_so_many_are_on_their_way(world: World, monkeypatch: pytest.M
     assert await unsettled(world) == 0
     assert sorted(texts(world.face)) == sorted(rest)
     assert [one for one in texts(world.face) if one.isdigit()] == rest[: len(rest) - ("for carol" in rest)]
-    assert not world.gateway._inbox._behind
+    await until(lambda: not world.gateway._inbox._behind)
     assert not world.gateway._inbox._flying_of
 
 
