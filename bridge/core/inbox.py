@@ -35,7 +35,7 @@ LOST_SECONDS = 1.0
 
 
 PAGE_ROWS = 500
-MOST_FLYING = 1000
+MOST_FLYING = 5000
 """So many of one account's messages are on their way at once; the others wait in the store."""
 AGAIN_SECONDS = 1.0
 """How soon a replay looks again for a store that was out."""
@@ -221,7 +221,7 @@ class Inbox:
         while self._behind.get(account) is behind and self._flying_of.get(account, 0) <= half:
             behind.more = False
             try:
-                rows = await self._rows.pending(self._ground.domain, behind.after, half, account)
+                rows = await self._rows.pending(self._ground.domain, behind.after, min(half, PAGE_ROWS), account)
             except StoreDown:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
