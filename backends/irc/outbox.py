@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 
 from backends.irc.throttle import Throttle
 from backends.irc.wire import Wire
@@ -27,11 +28,12 @@ class Outbox:
 
     def now(self, line: str) -> bool:
         """Send in turn if that can be now; false, and nothing done, if there is something to wait for."""
-        if self._queue or not self._open or not self._wire.writable:
+        wire = self._wire
+        if self._queue or not self._open or not wire.writable:
             return False
-        if self._throttle.wait(self._loop.time()) > 0:
+        if self._throttle.wait(monotonic()) > 0:
             return False
-        self._wire.send_raw(line)
+        wire.send_raw(line)
         return True
 
     def post(self, line: str) -> None:
@@ -57,7 +59,7 @@ class Outbox:
             if self._queue[0][1] is not None and self._queue[0][1].cancelled():
                 self._queue.popleft()
                 continue
-            delay = self._throttle.wait(self._loop.time())
+            delay = self._throttle.wait(monotonic())
             if delay > 0:
                 self._timer = self._loop.call_later(delay, self._wake)
                 return

@@ -56,6 +56,11 @@ class Dropped(msgspec.Struct, frozen=True):
 def degrade(command: Command, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:
     """The command that says the same within what the chat can carry."""
     if type(command) is SendMessage:
+        said = command.content
+        rich = said.spans or said.attachments or said.subject is not None
+        refers = quoted.name or command.reply_to is not None
+        if not rich and not refers and len(said.text) * 4 <= can.max_body:
+            return command  # hot, and nothing that any network could lack
         return _message(command, can, quoted)
     if type(command) is CorrectMessage:
         return _correction(command, can, quoted)

@@ -32,8 +32,9 @@ class IdSource:
         with self._lock:
             now = self._clock() // 1000
             if now > self._last:
-                self._last, self.true_time = now, 0
-            else:
-                self._last += 1
-                self.true_time = now if self._last - now > _AHEAD else 0
+                self._last = now
+                self.true_time = 0
+                return now
+            self._last += 1
+            self.true_time = now if self._last - now > _AHEAD else 0
             return self._last

@@ -33,6 +33,7 @@ __all__ = ["BadStanza", "InError", "InMessage", "InPresence", "read_error", "rea
 _COMPONENT = "{jabber:component:accept}"
 _CLIENT = "{jabber:client}"
 _STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
+_BODIES = frozenset({_COMPONENT + "body", _CLIENT + "body"})
 _ERRORS = frozenset({_COMPONENT + "error", _CLIENT + "error"})
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _MUC = "{http://jabber.org/protocol/muc}"
@@ -58,13 +59,16 @@ def read_message(element: Element) -> InMessage:
     """The value of a `<message/>`. Raises BadStanza without `from`, BadJid for a malformed address."""
     get = element.get
     found: Fields = {}
+    body = None
     for child in element:
-        reader = _MESSAGE.get(child.tag)
-        if reader is not None:
+        tag = child.tag
+        if tag in _BODIES:
+            if body is None or child.get(_LANG) is None:
+                body = child.text or ""
+        elif (reader := _MESSAGE.get(tag)) is not None:
             reader(child, found)
     if "fallback_for" in found:
-        _apply_fallback(found)
-    body = found.pop("body", None)
+        body = _without_fallback(found, body)
     if body is not None and body[:4] == "?OTR":
         found["encrypted"] = True
     lang = get(_LANG)
@@ -73,7 +77,11 @@ def read_message(element: Element) -> InMessage:
     kind = get("type", "normal")
     if kind not in _MESSAGE_TYPES:
         kind = "normal"
-    return InMessage(*_addresses(get("from"), get("to")), kind, get("id", ""), element, body, **found)
+    sender, user, to, local, domain, resource = _addresses(get("from"), get("to"))
+    id_ = get("id", "")
+    if not found:
+        return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body)
+    return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, **found)
 
 
 def read_presence(element: Element) -> InPresence:
@@ -109,11 +117,6 @@ def _addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, 
 
 
 # ---- children of a message: each puts what it found into the fields of InMessage
-
-
-def _read_body(child: Element, found: Fields) -> None:
-    if "body" not in found or child.get(_LANG) is None:
-        found["body"] = child.text or ""
 
 
 def _read_subject(child: Element, found: Fields) -> None:
@@ -182,18 +185,17 @@ def _read_fallback(child: Element, found: Fields) -> None:
         found["_cut"] = child
 
 
-def _apply_fallback(found: Fields) -> None:
-    """Take the quote of the answered message out of the body (XEP-0461 §3.2, XEP-0428 §2.2)."""
+def _without_fallback(found: Fields, body: str | None) -> str | None:
+    """The body without the quote of the answered message (XEP-0461 §3.2, XEP-0428 §2.2)."""
     fallback = found.pop("_cut", None)
-    body = found.get("body")
     if fallback is None or body is None or "reply" not in found:
-        return
+        return body
     ranges = [_range(part, len(body)) for part in fallback.iterfind(_FALLBACK + "body")]
     if not ranges and len(fallback) == 0:
         ranges = [(0, len(body))]
     for start, end in sorted(ranges, reverse=True):
         body = body[:start] + body[end:] if start < end else body
-    found["body"] = body
+    return body
 
 
 def _range(part: Element, length: int) -> tuple[int, int]:
@@ -312,7 +314,7 @@ _ENCRYPTED = (
 )  # fmt: skip
 
 _MESSAGE: dict[str, _Reader] = {
-    **_both({"body": _read_body, "subject": _read_subject, "thread": _read_thread, "error": _read_error}),
+    **_both({"subject": _read_subject, "thread": _read_thread, "error": _read_error}),
     _SID + "origin-id": _id_into("origin_id"),
     _SID + "stanza-id": _read_stanza_id,
     "{urn:xmpp:message-correct:0}replace": _id_into("replace"),

@@ -50,22 +50,26 @@ class Messages:
     def take(self, message: InMessage) -> None:
         """Do what a message says. Failures are answered with an error message, except those of error
         messages."""
-        if message.type == "error":
+        kind = message.type
+        if kind == "error":
             self._bounce(message)
             return
-        if message.type == "headline":
+        if kind == "headline":
             return
         try:
             address = self._addresses.parse(message.to_local)
         except BadAddress as error:
-            groupchat = message.type == "groupchat"
-            self._refuse(message, Reason.NO_SUCH_NETWORK if groupchat else Reason.NOT_FOUND, str(error))
+            unknown = Reason.NO_SUCH_NETWORK if kind == "groupchat" else Reason.NOT_FOUND
+            self._refuse(message, unknown, str(error))
             return
         if message.encrypted:
             self._refuse(message, _NOT_ACCEPTABLE, _ENCRYPTED)
         elif isinstance(address, RoomAddress):
-            self._to_room(message, address)
-        elif message.type == "groupchat":
+            if kind == "groupchat":
+                self._talk.said(message, address)
+            else:
+                self._to_room(message, address)
+        elif kind == "groupchat":
             self._refuse(message, Reason.NOT_IN_ROOM, "This address is not a room.")
         elif address is None:
             self._commands(message)
@@ -89,9 +93,7 @@ class Messages:
                 self._rooms.resource_gone(message.user, message.sender)
 
     def _to_room(self, message: InMessage, address: RoomAddress) -> None:
-        if message.type == "groupchat":
-            self._talk.said(message, address)
-        elif message.invites and not message.to_resource:
+        if message.invites and not message.to_resource:
             self._invites.mediated(message, address)
         elif message.to_resource:
             self._private(message, address)

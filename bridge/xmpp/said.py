@@ -63,6 +63,8 @@ def outgoing(message: InMessage, content: Content, stanza_id: str, room: str = "
     is forged (XEP-0359 §4), and whom it answers is a name there."""
     reply = message.reply
     foreign = message.stanza_ids
+    if reply is None and not (foreign or message.thread or message.replace):
+        return Outgoing(message.sender, stanza_id, content, message.origin_id)
     return Outgoing(
         message.sender,
         stanza_id,
