@@ -218,10 +218,11 @@ class Inbox:
     async def _catch_up(self, account: AccountId, behind: Behind) -> None:
         """Send what waits in the store, as much of it as may fly."""
         half = MOST_FLYING // 2
+        page = min(half, PAGE_ROWS)
         while self._behind.get(account) is behind and self._flying_of.get(account, 0) <= half:
             behind.more = False
             try:
-                rows = await self._rows.pending(self._ground.domain, behind.after, min(half, PAGE_ROWS), account)
+                rows = await self._rows.pending(self._ground.domain, behind.after, page, account)
             except StoreDown:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
