@@ -17,7 +17,7 @@ class Unheard:
     """The messages of one connection that went out since the last answered PING: the newest 10,000."""
 
     def __init__(self) -> None:
-        self._said: deque[tuple[int, Chat, str]] = deque(maxlen=_MOST)
+        self._said: deque[tuple[Chat, str]] = deque(maxlen=_MOST)
         self._count = 0
         self._some = asyncio.Event()
 
@@ -26,7 +26,7 @@ class Unheard:
         if not self._said:
             self._some.set()
         self._count += 1
-        self._said.append((self._count, chat, key))
+        self._said.append((chat, key))
 
     async def wait(self, longest: float) -> int:
         """Return when it is time to ask for a sign of life: soon after a message, or after `longest` seconds.
@@ -41,13 +41,13 @@ class Unheard:
 
     def heard(self, number: int) -> None:
         """The server has read all that was written when `wait` gave this number."""
-        while self._said and self._said[0][0] <= number:
+        for _ in range(len(self._said) - (self._count - number)):
             self._said.popleft()
         if not self._said:
             self._some.clear()
 
     def take(self) -> list[tuple[Chat, str]]:
         """The connection is gone: what may have been lost with it, in order, as chat and key."""
-        lost = [(chat, key) for _, chat, key in self._said]
+        lost = list(self._said)
         self._said.clear()
         return lost

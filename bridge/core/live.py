@@ -90,7 +90,9 @@ class LiveAccount:
 
     def prompt(self, chat: Chat) -> PromptSession | None:
         """The session, if it may answer without waiting and nothing waits in that chat."""
-        return None if self.session is None or chat in self.lanes else self._prompt
+        if self.session is None or (self.lanes and chat in self.lanes):
+            return None
+        return self._prompt
 
     def capabilities(self, chat: Chat) -> Capabilities:
         """What a chat can carry: as the session says, or as the backend promises while there is none."""

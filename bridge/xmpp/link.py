@@ -261,20 +261,20 @@ class ComponentLink(ComponentXMPP):
             return
         self.parser.feed(data)
         events = cast("Iterator[tuple[str, Element]]", self.parser.read_events())
-        depth = self.xml_depth
+        depth, root, take = self.xml_depth, self.xml_root, self._spawn_event
         try:
             for event, element in events:
                 if event == "start":
                     depth += 1
                     if depth == 1:
-                        self.xml_root = element
+                        self.xml_root = root = element
                         self.start_stream_handler(element)
                     continue
                 depth -= 1
                 if depth == 1:
-                    self._spawn_event(element)
-                    if self.xml_root is not None:
-                        self.xml_root.clear()
+                    take(element)
+                    if root is not None:
+                        root.clear()
                 elif depth == 0:
                     self._close(LinkProblem("closed", "the server ended the stream"))
                     self.transport.close()

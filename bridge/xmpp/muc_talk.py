@@ -42,7 +42,7 @@ class RoomTalk:
     def said(self, message: InMessage, address: RoomAddress) -> None:
         """A groupchat message. Hot."""
         sender = message.sender
-        room = self._rooms.find(message.user, self._addresses.jid(address))
+        room = self._rooms.find(message.user, self._addresses.room_jid(message.to_local, address))
         if room is None or sender not in room.resources:
             self._refuse(message, Reason.NOT_IN_ROOM, OUTSIDE)
         elif message.to_resource:
