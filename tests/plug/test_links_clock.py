@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.scene import Scene, archive
+from tests.e2e.scene import Scene, archive, until
 from tests.peers.bridge import DOMAIN, Bridge, BridgeSetup, network
 from tests.peers.daemon import PeerFailed, running, scratch
 from tests.peers.inspircd import Inspircd
@@ -146,6 +146,7 @@ async def test_the_clock_jumps_while_all_talk(scene: Scene, bridge: ClockedBridg
     assert not failed(alice)
     assert reflected(alice, scene.room) == list(from_xmpp.room)
     assert heard([bob], "xr") == list(from_xmpp.room.values())
+    await until(lambda: len(heard([bob], "xd")) >= len(from_xmpp.direct), "the private messages on IRC")
     assert heard([bob], "xd") == list(from_xmpp.direct.values())
     assert received(alice, scene.puppet(carol.nick), "id") == from_irc.direct
     kept = await archive(alice, scene.room)
