@@ -121,6 +121,10 @@ class LiveAccount:
             if not waiter.done():
                 waiter.set_result(session)
 
+    def went_offline(self) -> None:
+        """Nothing of the session is kept: it is far bigger than an account at rest."""
+        self.session = self._prompt = None
+
     def will_not_come(self, text: str, reason: Reason) -> None:
         """Tell those who wait for the session that it does not come."""
         waiters, self._waiters = self._waiters, []

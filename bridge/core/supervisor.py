@@ -88,7 +88,8 @@ class Supervisor:
         if self._queueing is not None:
             self._queueing.cancel()
         if self._session is not None and self._closing is None:
-            self._live.closing, self._live.session = True, None
+            self._live.closing = True
+            self._live.went_offline()
             self._closing = asyncio.get_running_loop().create_task(self._close(self._session, reason))
 
     async def stop(self, reason: str) -> None:
@@ -176,7 +177,8 @@ class Supervisor:
             if host is not None:
                 host.end()
             closing, self._closing = self._closing, None
-            self._session, live.closing = None, False
+            self._session = self._running = None
+            live.closing = False
             self._give_turn()
             if closing is not None:
                 closing.cancel()
@@ -222,7 +224,8 @@ class Supervisor:
         """Tell the watcher. A bug of its is no reason to leave this account without a supervisor."""
         live = self._live
         was_online = self._online_at is not None
-        live.session = self._online_at = None
+        live.went_offline()
+        self._online_at = None
         try:
             return self._watcher.session_ended(live, error, was_online)
         except Exception:
@@ -232,7 +235,8 @@ class Supervisor:
 
     def _settle(self, state: SessionState, text: str) -> None:
         live = self._live
-        live.state, live.text, live.until, live.session = state, text, 0.0, None
+        live.state, live.text, live.until = state, text, 0.0
+        live.went_offline()
         try:
             self._watcher.session_given_up(live)
         except Exception:
