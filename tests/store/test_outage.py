@@ -113,7 +113,8 @@ async def test_a_full_disk_in_the_middle_of_savepoints(store: Store, url: str, p
         unit = store.writer.submit_unit(lambda connection: connection.execute(insert, rows).rowcount)
         after = store.inbox.put("g", "a", "c", "after", "s", b"x")
         await becomes(store, healthy=False)
-        assert not any(future.done() for future in (before, unit, after))
+        assert not unit.done()
+        assert not after.done()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     ids = [await before, await after]
