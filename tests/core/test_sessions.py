@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from itertools import count
 
@@ -318,6 +320,24 @@ async def test_close_in_time_and_cut_off(world: World, monkeypatch: pytest.Monke
     left = world.face.of("room_left")[0]
     assert left.args[1:3] == ((PHONE,), Departure.QUIT)
     assert world.gateway.rooms.find(ALICE, ROOM_JID) is None
+
+
+async def test_an_account_at_rest_keeps_nothing_of_its_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptedSession, "at_once", lambda _session, _command: None, raising=False)
+    await world.start()
+    await world.joined()
+    session = world.network.session
+    live = world.live()
+    world.network.sessions.clear()
+    assert await world.gateway.accounts.disconnect(ALICE, NET, "")
+    await until(lambda: state(world) is SessionState.IDLE)
+    assert world.live() is live
+    gone = weakref.ref(session)
+    del session
+    gc.collect()
+    assert gone() is None
 
 
 async def test_an_error_while_closing_is_no_loss(world: World) -> None:
