@@ -32,8 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 THIRD_PARTIES: dict[str, set[str]] = {
     "bridge.api": {"msgspec"},
     "bridge.store": {"msgspec", "sqlalchemy", "alembic", "cryptography", "psycopg"},
-    "bridge.core": {"msgspec"},
-    "bridge.xmpp": {"msgspec", "slixmpp"},
+    "bridge.core": {"msgspec", "aiohttp"},
+    "bridge.xmpp": {"msgspec", "slixmpp", "aiohttp"},
     "bridge.app": {"msgspec", "click", "pythonjsonlogger"},
     "bridge.testing": {"msgspec", "pytest"},
 }

@@ -11,9 +11,11 @@ from bridge.api.backend import (
     BackendFactory,
     BackendInfo,
     Endpoint,
+    GatewayHost,
     Host,
     PromptSession,
     Resolver,
+    ServingBackend,
     Session,
     SoftwareVersion,
 )
@@ -106,6 +108,7 @@ from bridge.api.outcomes import (
     RegistrationRefused,
     Sent,
     SentPart,
+    TransferFailed,
     Unknown,
 )
 from bridge.api.recent import Recent
@@ -149,6 +152,7 @@ __all__ = [
     "Field",
     "FieldKind",
     "Form",
+    "GatewayHost",
     "Host",
     "InviteContact",
     "Invited",
@@ -199,6 +203,7 @@ __all__ = [
     "SendReceipt",
     "Sent",
     "SentPart",
+    "ServingBackend",
     "Session",
     "SetAvailability",
     "SetRank",
@@ -211,6 +216,7 @@ __all__ = [
     "SubjectChanged",
     "Support",
     "ThreadId",
+    "TransferFailed",
     "Typing",
     "TypingChanged",
     "Unknown",

@@ -6,12 +6,14 @@ An adapter implements `Backend` (one per gateway domain) and `Session` (one per 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from bridge.api.capabilities import Capabilities, Pace
 from bridge.api.commands import Answer, Command, Query, SendMessage
+from bridge.api.content import Attachment
 from bridge.api.events import Event
 from bridge.api.ids import AccountId, Address, Chat, ContactId, NetworkId
 from bridge.api.outcomes import Outcome, Sent
@@ -113,7 +115,21 @@ class Host(Resolver, Protocol):
         """Return when there is room again (at once, if there is)."""
 
     async def cursor(self, name: str) -> str | None:
-        """The value last saved under this name for this account."""
+        """The value last saved under this name for this account. Raises `ConnectionLost` while the database
+        is out."""
+
+    async def save(self, name: str, value: str) -> None:
+        """Keep a value for `cursor` to find, without an event; returns when it is stored. Raises
+        `ConnectionLost` while the database is out."""
+
+    async def upload(self, file: Path, name: str, media_type: str) -> Attachment:
+        """Put a file where the user's clients can fetch it (XEP-0363), to be part of a message's content.
+
+        Raises `TransferFailed`."""
+
+    async def download(self, attachment: Attachment, file: Path, limit: int) -> Attachment:
+        """Fetch what a user attached into a file (made new), of `limit` bytes at the most; returns the
+        attachment with its name, media type and size. Raises `TransferFailed`."""
 
     async def user_version(self, asker: ContactId) -> SoftwareVersion | None:
         """Ask one of the user's clients what it is, on behalf of a contact; None: it does not say."""
@@ -195,6 +211,28 @@ class Backend(Protocol):
 
     def open(self, account: Account, host: Host) -> Session:
         """A session for an account. Makes no connection yet."""
+
+
+class GatewayHost(Resolver, Protocol):
+    """What a backend that is reached from outside (that listens, or has one connection for all its users) may
+    ask of the bridge."""
+
+    async def holder(self, claim: str) -> Host | None:
+        """The host of the account that holds a claim, whether or not its session is connected; None: nobody
+        does. Its `emit` may be called from any of the backend's tasks. Raises `ConnectionLost` while the
+        database is out."""
+
+
+class ServingBackend(Backend, Protocol):
+    """A backend that is reached from outside. No backend need be one."""
+
+    def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
+        """The names that a registration with these settings holds alone on this gateway (an address, a
+        number). A registration whose claim another account holds is refused."""
+
+    async def serve(self, host: GatewayHost) -> None:
+        """Listen, for as long as the gateway runs; ended by cancelling. Raises `ConnectionLost` where that
+        cannot be done now (a port that is taken): it is told in the log, and tried again."""
 
 
 class BackendFactory(Protocol):

@@ -34,23 +34,27 @@ class ChangeNick(msgspec.Struct, frozen=True, tag=True):
 
 
 class SendMessage(msgspec.Struct, frozen=True, tag=True):
-    """Say something. `key` is unique for this message and stays the same when it is tried again: a network
-    that knows client ids uses it against doubles. `reply_to` is the network's id of the message answered."""
+    """Say something. `key` is the sender's own name for this message, and `said_at` when it was said
+    (microseconds since 1970; 0 in rooms). Both together are unique, and stay the same when it is tried again:
+    a network that knows client ids uses them against doubles. `reply_to` is the network's id of the message
+    answered."""
 
     chat: Chat
     key: str
     content: Content
     reply_to: MessageId | None = None
     thread: ThreadId | None = None
+    said_at: int = 0
 
 
 class CorrectMessage(msgspec.Struct, frozen=True, tag=True):
-    """Replace what an own message says."""
+    """Replace what an own message says. `key` and `said_at` are as those of `SendMessage`."""
 
     chat: Chat
     key: str
     target: MessageId
     content: Content
+    said_at: int = 0
 
 
 class RetractMessage(msgspec.Struct, frozen=True, tag=True):

@@ -83,6 +83,7 @@ class MessageReceived(msgspec.Struct, frozen=True, tag=True):
     contact).
 
     `own`: this account said it, from another client or as an echo. `sent_at`: when, if it was not just now.
+    `name` is how the contact of a direct chat calls themself, where the network tells it with the message.
     """
 
     chat: Chat
@@ -93,6 +94,7 @@ class MessageReceived(msgspec.Struct, frozen=True, tag=True):
     reply_to: MessageId | None = None
     thread: ThreadId | None = None
     own: bool = False
+    name: str = ""
 
 
 class MessageCorrected(msgspec.Struct, frozen=True, tag=True):

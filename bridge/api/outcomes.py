@@ -8,7 +8,8 @@ and for bugs; the core's supervisor takes them.
     ├── ConnectionLost    the link is gone or could not be made: retried with back-off
     ├── ProtocolError     the network said something that cannot be gone on from: retried with back-off
     ├── QueryFailed       a `Session.query` got no answer (with a `Reason`)
-    └── RegistrationRefused  what a user gave at registration does not work (names the field)
+    ├── RegistrationRefused  what a user gave at registration does not work (names the field)
+    └── TransferFailed    a file could not be uploaded or fetched
 """
 
 from __future__ import annotations
@@ -119,6 +120,14 @@ class RegistrationRefused(BackendError):
     def __init__(self, text: str, field: str = "") -> None:
         super().__init__(text)
         self.field = field
+
+
+class TransferFailed(BackendError):
+    """A file could not be uploaded or fetched. `again`: it may work later; else it never will."""
+
+    def __init__(self, text: str, *, again: bool) -> None:
+        super().__init__(text)
+        self.again = again
 
 
 class BadAddress(BackendError):

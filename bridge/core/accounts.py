@@ -21,9 +21,12 @@ from bridge.api import (
 )
 from bridge.core.admission import Admission
 from bridge.core.ground import Ground
+from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
+from bridge.core.serving import serving
 from bridge.core.storage import asking_store
 from bridge.core.values import AccountStatus, Registered, SessionState
+from bridge.store.claims import ClaimTaken
 from bridge.store.registrations import Registration
 
 log = logging.getLogger(__name__)
@@ -84,8 +87,15 @@ class Accounts:
         checked = await self._ground.backend.check_registration(network, given, self._ground.guard)
         settings = {name: value for name, value in checked.items() if name not in secret}
         secrets = {name: value for name, value in checked.items() if name in secret and value}
-        with asking_store():
-            await registrations.put(Registration(self._ground.domain, user, network, settings, secrets))
+        backend = serving(self._ground.backend)
+        claims = backend.claims(network, settings) if backend is not None else ()
+        try:
+            with asking_store():
+                await registrations.put(
+                    Registration(self._ground.domain, user, network, settings, secrets), claims
+                )
+        except ClaimTaken as error:
+            raise RegistrationRefused(f"{error.name} is taken by somebody else here.") from error
         self._registered.setdefault(user, set()).add(network)
         log.info("registered", extra={"account": self._ground.account_id(user, network)})
         await self._reopen(user, network)
@@ -104,8 +114,20 @@ class Accounts:
         for live in self._pool.of(user):
             live.registered = live.network in self._registered.get(user, ())
             if not live.wanted:
-                self._pool.release(live, "")
+                await self._close(live)
+        for known in networks:
+            account = self._ground.account_id(user, known)
+            with asking_store():
+                await self._ground.store.cursors.forget(account)
+                await self._ground.store.message_ids.forget(account)
         return was_registered
+
+    async def _close(self, live: LiveAccount) -> None:
+        """Nothing needs the session. One that lives by its registration is over before that is forgotten."""
+        if self._ground.info.on_demand:
+            self._pool.release(live, "")
+        else:
+            await self._pool.stop_one(live, "")
 
     async def registrations(self, user: str) -> list[Registered]:
         """What the user has registered, without secrets. Raises `Unavailable`."""

@@ -101,19 +101,16 @@ def _message(command: SendMessage, can: Capabilities, quoted: Quoted) -> Command
             return Refused(Reason.UNSUPPORTED, "Replies are not possible on this network.")
         if can.reply is Support.TEXT and quoted.name:
             content = _with_text(content, f"{quoted.name}: {content.text}", len(quoted.name) + 2)
-        return SendMessage(chat=command.chat, key=command.key, content=content, thread=command.thread)
-    if content is said:
-        return command
-    return SendMessage(
-        chat=command.chat, key=command.key, content=content, reply_to=command.reply_to, thread=command.thread
-    )
+        return msgspec.structs.replace(command, content=content, reply_to=None)
+    return command if content is said else msgspec.structs.replace(command, content=content)
 
 
 def _correction(command: CorrectMessage, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:
     if can.correction is not Support.TEXT:
         return _silent_or_refused(command, can.correction, "Messages cannot be corrected on this network.")
     corrected = _with_text(command.content, f"* {command.content.text}", 2)
-    return _message(SendMessage(chat=command.chat, key=command.key, content=corrected), can, NOTHING_QUOTED)
+    again = SendMessage(command.chat, command.key, corrected, said_at=command.said_at)
+    return _message(again, can, NOTHING_QUOTED)
 
 
 def _reactions(command: SetReactions, can: Capabilities, quoted: Quoted) -> Command | Dropped | Refused:

@@ -15,6 +15,7 @@ from bridge.api import (
     Connected,
     ConnectionLost,
     ContactAddress,
+    ContactId,
     ContactPresence,
     ContactRenamed,
     Delivered,
@@ -40,11 +41,14 @@ from bridge.core.host import DONE, Cursor
 from bridge.core.inbox import Inbox, refused_by_store
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
+from bridge.core.replies import Replies
 from bridge.core.room import RoomState
 from bridge.core.roomevents import RoomEvents, microseconds
 from bridge.core.roster import Roster
+from bridge.core.tasks import Tasks
 from bridge.core.values import DirectMessage, SessionState
 from bridge.store.errors import StoreError
+from bridge.store.message_ids import KnownMessage
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class Events:
         entrance: Entrance,
         roster: Roster,
         inbox: Inbox,
+        tasks: Tasks,
     ) -> None:
         self._ground = ground
         self._pool = pool
@@ -72,6 +77,8 @@ class Events:
         self._entrance = entrance
         self._roster = roster
         self._inbox = inbox
+        self._tasks = tasks
+        self._replies = Replies(ground, tasks)
         self._handlers: dict[type, Callable[[LiveAccount, Any], None]] = {
             **rooms.handlers,
             Connected: self._connected,
@@ -218,14 +225,34 @@ class Events:
         self, live: LiveAccount, event: MessageReceived, chat: DirectChat, cursor: Cursor
     ) -> Awaitable[None]:
         live.used_at = self._ground.clock()
+        if event.reply_to is None and live.placing is None:
+            return self._put(live, event, chat.contact, cursor, None)
+        return self._replies.place(
+            live, event.reply_to, lambda known: self._put(live, event, chat.contact, cursor, known)
+        )
+
+    def _put(
+        self,
+        live: LiveAccount,
+        event: MessageReceived,
+        contact: ContactId,
+        cursor: Cursor,
+        answers: KnownMessage | None,
+    ) -> Awaitable[None]:
         message = DirectMessage(
             stanza_id=self._ground.stanza_id(),
             content=event.content,
             sent_at=microseconds(event.sent_at) if event.sent_at else time.time_ns() // 1000,
+            reply_to=answers.stanza_id if answers else "",
             thread=event.thread or "",
             own=event.own,
+            reply_own=bool(answers and answers.resource),
+            name=event.name,
         )
-        return self._inbox.put(live, chat.contact, event.id, message, cursor)
+        stored = self._inbox.put(live, contact, event.id, message, cursor)
+        if event.id:
+            self._ground.message_ids.received(live.id, contact, event.id, message.stanza_id)
+        return stored
 
     def _corrected(self, live: LiveAccount, event: MessageCorrected) -> None:
         if isinstance(event.chat, RoomChat):
@@ -252,13 +279,32 @@ class Events:
 
     def _reported(self, live: LiveAccount, event: Delivered | Displayed | DeliveryFailed) -> None:
         """What became of a direct message of the user's."""
-        sent = self._ground.sent_ids.find(live.id, event.target)
-        if sent is None or not isinstance(event.chat, DirectChat):
+        if not isinstance(event.chat, DirectChat):
             self._unmapped(live, event)
-            return
-        resource, stanza_id = sent
+        elif (sent := self._ground.message_ids.newest.find(live.id, event.target)) is not None:
+            self._report(live, event, event.chat.contact, *sent)
+        else:
+            self._tasks.start(self._late_report(live, event, event.chat.contact), "late report")
+
+    async def _late_report(
+        self, live: LiveAccount, event: Delivered | Displayed | DeliveryFailed, contact: ContactId
+    ) -> None:
+        sent = await self._ground.message_ids.stanza(live.id, event.target)
+        if sent is None or not sent.resource:
+            self._unmapped(live, event)
+        else:
+            self._report(live, event, contact, *sent)
+
+    def _report(
+        self,
+        live: LiveAccount,
+        event: Delivered | Displayed | DeliveryFailed,
+        contact_id: ContactId,
+        resource: str,
+        stanza_id: str,
+    ) -> None:
         face = self._ground.face
-        contact = face.jid(ContactAddress(live.network, event.chat.contact))
+        contact = face.jid(ContactAddress(live.network, contact_id))
         if isinstance(event, Delivered):
             face.direct_receipt(live.user, contact, stanza_id)
         elif isinstance(event, Displayed):
@@ -282,7 +328,7 @@ class Events:
             )
 
     def _unmapped(self, live: LiveAccount, event: Event) -> None:
-        """It refers to a message whose stanza is not known. No network of today emits these."""
+        """It refers to a message whose stanza is not known (any more)."""
         log.warning(
             "event without a map of message ids: %s", type(event).__name__, extra={"account": live.id}
         )

@@ -17,6 +17,7 @@ from bridge.core.events import Events
 from bridge.core.ground import CoreSettings, Ground
 from bridge.core.inbox import Inbox
 from bridge.core.keeping import Residents, RoomKeeper
+from bridge.core.messageids import KEPT_DAYS
 from bridge.core.outbound import Outbound
 from bridge.core.outbox import Outbox
 from bridge.core.pool import SessionPool
@@ -26,6 +27,7 @@ from bridge.core.roomevents import RoomEvents
 from bridge.core.roomregistry import RoomRegistry
 from bridge.core.rooms import Rooms
 from bridge.core.roster import Roster
+from bridge.core.serving import Serving
 from bridge.core.tasks import Tasks
 from bridge.core.values import SessionState
 from bridge.store.engine import Store
@@ -66,8 +68,9 @@ class Gateway:
         self._inbox = Inbox(ground, tasks)
         self._outbox = Outbox(ground, pool)
         self.outbound = Outbound(ground, pool, self._outbox, room_events, archive, admission)
+        self._serving = Serving(ground, pool, tasks)
         self._registry = registry
-        self._events = Events(ground, pool, room_events, entrance, self.roster, self._inbox)
+        self._events = Events(ground, pool, room_events, entrance, self.roster, self._inbox, tasks)
         pool.sink = self._events.take
         pool.watcher = self._events
 
@@ -123,6 +126,7 @@ class Gateway:
             self.rooms.restore(kept.user, address, kept.nick, kept.password)
         self._returning = await self._residents.load()
         await self._outbox.resume()
+        self._serving.start()
         self._tasks.start(self._keep_house(), "housekeeping")
 
     async def stop(self, reason: str) -> None:
@@ -176,5 +180,6 @@ class Gateway:
         store = self._ground.store
         await store.inbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
         await store.outbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
+        await store.message_ids.prune(now - KEPT_DAYS * 86_400_000_000)
         if self.settings.archive_days:
             await store.archive.prune(now - self.settings.archive_days * 86_400_000_000)

@@ -15,10 +15,11 @@ from itertools import count
 import msgspec
 
 from bridge.api import AccountId, Backend, BackendInfo, NetworkId, Occupant, OccupantId
+from bridge.core.messageids import MessageIds
 from bridge.core.netguard import NetworkGuard
 from bridge.core.ports import Face
 from bridge.core.room import Room
-from bridge.core.sentids import Senders, SentIds
+from bridge.core.sentids import Senders
 from bridge.store.engine import Store
 
 
@@ -79,9 +80,9 @@ class Ground:
         "guard",
         "info",
         "link_is_up",
+        "message_ids",
         "salt",
         "senders",
-        "sent_ids",
         "settings",
         "stanza_id",
         "stopping",
@@ -105,7 +106,7 @@ class Ground:
         self.stopping = False
         self.turn = asyncio.Lock()
         self.salt = b""
-        self.sent_ids = SentIds()
+        self.message_ids = MessageIds(store.message_ids)
         self.senders = Senders()
 
     def occupant_id(self, room: Room, name: OccupantId) -> str:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Generator
+from pathlib import Path
 from typing import Protocol
 
 from bridge.api import (
     Account,
+    Attachment,
+    ConnectionLost,
     ContactAddress,
     ContactId,
     DirectChat,
     Endpoint,
     Event,
     MessageReceived,
+    Reason,
     SoftwareVersion,
 )
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+from bridge.core.storage import STORE_TEXT
+from bridge.store.errors import StoreDown
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +94,32 @@ class AccountHost:
 
     async def cursor(self, name: str) -> str | None:
         """The value last saved."""
-        return await self._ground.store.cursors.get(self._live.id, name)
+        try:
+            return await self._ground.store.cursors.get(self._live.id, name)
+        except StoreDown as error:
+            raise ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) from error
 
     async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
         """The addresses that may be connected to."""
         return await self._ground.guard.resolve(name, port)
+
+    async def save(self, name: str, value: str) -> None:
+        """Keep a value without an event."""
+        try:
+            await self._ground.store.cursors.put_soon(self._live.id, name, value)
+        except StoreDown as error:
+            raise ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) from error
+
+    async def upload(self, file: Path, name: str, media_type: str) -> Attachment:
+        """Put a file where the user's clients can fetch it."""
+        return await self._ground.face.upload(self._live.user, file, name, media_type)
+
+    async def download(self, attachment: Attachment, file: Path, limit: int) -> Attachment:
+        """Fetch what the user attached."""
+        from bridge.core.download import Downloads
+
+        downloads = Downloads(self._ground.guard, self._ground.face.keeps_files)
+        return await downloads.fetch(attachment, file, limit)
 
     async def user_version(self, asker: ContactId) -> SoftwareVersion | None:
         """Ask one of the user's clients."""

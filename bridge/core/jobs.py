@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from bridge.api import Command, Later, Outcome, Reason, Refused, Session, Unknown
+import msgspec
+
+from bridge.api import (
+    Command,
+    Later,
+    MarkDisplayed,
+    MessageId,
+    Outcome,
+    Reason,
+    Refused,
+    RetractMessage,
+    SendReceipt,
+    Session,
+    Unknown,
+)
 
 Answer = Callable[[Outcome], None]
 
@@ -45,3 +59,33 @@ class CommandJob:
         """Tell whoever asked; nobody waits for it so long that it should be tried again."""
         self.failed(reason, text)
         return False
+
+
+About = MarkDisplayed | SendReceipt | RetractMessage
+"""Commands about a message, which the face names by its stanza id."""
+
+
+class AboutJob(CommandJob):
+    """A command about a message in a direct chat: `find` gives the network's id for a stanza id, None where
+    that is not known."""
+
+    __slots__ = ("_about", "_find")
+
+    def __init__(
+        self,
+        command: About,
+        find: Callable[[str], Awaitable[MessageId | None]],
+        answer: Answer | None = None,
+    ) -> None:
+        super().__init__(command, answer)
+        self._about = command
+        self._find = find
+
+    async def run(self, session: Session) -> float | None:
+        """Find the message, then go on as usual. What is about none that is known is not for the network."""
+        known = await self._find(self._about.target)
+        if known is None:
+            self.failed(Reason.NOT_FOUND, "That message is not known here any more.")
+            return None
+        self._command = msgspec.structs.replace(self._about, target=known)
+        return await super().run(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import cast
 
 from bridge.api import (
@@ -34,7 +35,8 @@ class LiveAccount:
     and whether they were last shown online, `reported` what the network itself says of contacts. `leaving`:
     rooms that the network was asked to leave and has not yet; `closing`: the session is being closed;
     `parting`: it will be, with these words, when the lanes are empty; `quit`: the user ended it in the
-    network's own way, and has not come back; `grace`: when it is closed if nobody needs it by then.
+    network's own way, and has not come back; `grace`: when it is closed if nobody needs it by then;
+    `placing`: the newest direct message whose turn has not come.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
@@ -65,6 +67,7 @@ class LiveAccount:
         self.grace: asyncio.TimerHandle | None = None
         self.quit = False
         self.attempts = Attempts()
+        self.placing: asyncio.Task[Awaitable[None]] | None = None
         self._waiters: list[asyncio.Future[Session]] = []
 
     def __repr__(self) -> str:

@@ -37,6 +37,10 @@ class NetworkGuard:
         self._private = private
         self._asking: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
 
+    def allows(self, host: str) -> bool:
+        """Whether an IP address literal may be connected to."""
+        return self._private or not is_private(host)
+
     async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
         """The addresses of `name` that may be connected to, in the resolver's order.
 
@@ -51,7 +55,7 @@ class NetworkGuard:
             raise ConnectionLost("Domain name not found", Reason.NO_SUCH_NETWORK) from error
         except TimeoutError as error:
             raise ConnectionLost("Domain name look-up timed out") from error
-        allowed = hosts if self._private else [host for host in hosts if not is_private(host)]
+        allowed = [host for host in hosts if self.allows(host)]
         if not allowed:
             raise ConnectionLost(
                 "This gateway does not connect to private networks "

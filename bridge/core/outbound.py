@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -27,12 +28,13 @@ from bridge.api import (
     SetReactions,
     SetTyping,
     Support,
+    ThreadId,
     Typing,
 )
 from bridge.core.admission import Admission
 from bridge.core.degrade import Quoted
 from bridge.core.ground import Ground
-from bridge.core.jobs import CommandJob
+from bridge.core.jobs import About, AboutJob, CommandJob
 from bridge.core.live import LiveAccount
 from bridge.core.outbox import Outbox, OutboxItem
 from bridge.core.pacing import TokenBucket
@@ -104,13 +106,17 @@ class Outbound:
         digest = hashlib.blake2b(msgspec.msgpack.encode(message.content), digest_size=12).hexdigest()
         dedupe = f"{message.resource} {stanza_id} {digest}"
         chat = DirectChat(address.contact)
+        now = time.time_ns() // 1000
         command: SendMessage | CorrectMessage
         if message.replaces:
-            command = CorrectMessage(chat, stanza_id, MessageId(message.replaces), message.content)
+            command = CorrectMessage(chat, stanza_id, MessageId(message.replaces), message.content, now)
         else:
-            command = SendMessage(chat, stanza_id, message.content)
+            thread = ThreadId(message.thread) if message.thread else None
+            command = SendMessage(chat, stanza_id, message.content, thread=thread, said_at=now)
         quoted = Quoted(name=message.reply_name)
-        item = OutboxItem(user, address, command, quoted, message.resource, message.stanza_id)
+        item = OutboxItem(
+            user, address, command, quoted, message.resource, message.stanza_id, message.reply_to
+        )
         self._outbox.put(live, item, dedupe)
 
     def to_network(
@@ -150,14 +156,14 @@ class Outbound:
         live = self._pool.peek(user, address.network)
         chat = _chat(address)
         if live is not None and live.session and live.capabilities(chat).receipt is Support.NATIVE:
-            self._pool.push(live, chat, CommandJob(SendReceipt(chat, MessageId(stanza_id))))
+            self._pool.push(live, chat, self._about(live, SendReceipt(chat, MessageId(stanza_id))))
 
     def displayed(self, user: str, address: ContactAddress | RoomAddress, stanza_id: str) -> None:
         """The user has seen everything up to that message."""
         live = self._pool.peek(user, address.network)
         chat = _chat(address)
         if live is not None and live.session and live.capabilities(chat).marker is Support.NATIVE:
-            self._pool.push(live, chat, CommandJob(MarkDisplayed(chat, MessageId(stanza_id))))
+            self._pool.push(live, chat, self._about(live, MarkDisplayed(chat, MessageId(stanza_id))))
 
     def react(
         self,
@@ -205,7 +211,7 @@ class Outbound:
             if isinstance(outcome, Refused):
                 face.message_failed(resource, jid, stanza_id, outcome.reason, outcome.text, groupchat)
 
-        self._pool.push(live, chat, CommandJob(RetractMessage(chat, MessageId(target)), answer))
+        self._pool.push(live, chat, self._about(live, RetractMessage(chat, MessageId(target)), answer))
 
     def forget_idle(self) -> None:
         """Drop the buckets that are full again. Called now and then."""
@@ -214,6 +220,17 @@ class Outbound:
             del self._buckets[user]
 
     # -- below
+
+    def _about(
+        self, live: LiveAccount, command: About, answer: Callable[[Outcome], None] | None = None
+    ) -> CommandJob:
+        """The job for a command that is about a message."""
+        if isinstance(command.chat, RoomChat):
+            return CommandJob(command, answer)
+        contact = command.chat.contact
+        return AboutJob(
+            command, lambda stanza: self._ground.message_ids.network_id(live.id, contact, stanza), answer
+        )
 
     def _run(
         self,

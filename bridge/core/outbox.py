@@ -12,7 +12,6 @@ import msgspec
 
 from bridge.api import (
     AccountId,
-    Command,
     ConnectionLost,
     ContactAddress,
     ContactId,
@@ -40,7 +39,8 @@ log = logging.getLogger(__name__)
 
 
 class OutboxItem(msgspec.Struct, frozen=True):
-    """A command on its way, with what its fallback and its answer need."""
+    """A command on its way, with what its fallback and its answer need. `reply_to` is the stanza id of the
+    message that it answers."""
 
     user: str
     address: ContactAddress
@@ -48,6 +48,7 @@ class OutboxItem(msgspec.Struct, frozen=True):
     quoted: Quoted
     resource: str
     stanza_id: str
+    reply_to: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -130,7 +131,7 @@ class Outbox:
             ids = [part.id for part in outcome.parts if part.id]
             self._rows.settle(row, "sent", ids)
             account = self._ground.account_id(item.user, item.address.network)
-            self._ground.sent_ids.remember(account, ids, item.resource, item.stanza_id)
+            self._ground.message_ids.sent(account, item.address.contact, ids, item.resource, item.stanza_id)
             jid = self._ground.face.jid(item.address)
             self._ground.senders.remember(item.user, jid, item.stanza_id, item.resource)
         elif not self._ground.link_is_up:
@@ -208,8 +209,10 @@ class DirectJob:
 
     async def _attempt(self, session: Session) -> Outcome:
         chat = DirectChat(self._item.address.contact)
-        command: Command | Dropped | Refused
-        command = degrade(self._item.command, session.capabilities(chat), self._item.quoted)
+        asked = self._item.command
+        if self._item.reply_to or isinstance(asked, CorrectMessage):
+            asked = await self._referring()
+        command = degrade(asked, session.capabilities(chat), self._item.quoted)
         if isinstance(command, Dropped):
             return Sent()
         if isinstance(command, Refused):
@@ -218,6 +221,18 @@ class DirectJob:
             return await session.execute(command)
         except ConnectionLost as error:
             return Unknown(str(error))
+
+    async def _referring(self) -> SendMessage | CorrectMessage:
+        """The command, with the network's own id of the message that it is about."""
+        item = self._item
+        about = item.command.target if isinstance(item.command, CorrectMessage) else item.reply_to
+        account = self._ground.account_id(item.user, item.address.network)
+        known = await self._ground.message_ids.network_id(account, item.address.contact, about)
+        if known is None:
+            return item.command
+        if isinstance(item.command, CorrectMessage):
+            return msgspec.structs.replace(item.command, target=known)
+        return msgspec.structs.replace(item.command, reply_to=known)
 
     def failed(self, reason: Reason, text: str) -> None:
         """It was never attempted."""

@@ -215,10 +215,13 @@ class SessionPool:
             )
         return supervisor
 
+    async def host(self, live: LiveAccount) -> AccountHost:
+        """What the account's backend may ask of the bridge. Raises `AuthFailed`, `ConnectionLost`."""
+        return AccountHost(self._ground, live, await self._account(live), self.sink)
+
     async def _open(self, live: LiveAccount) -> tuple[Session, AccountHost]:
-        account = await self._account(live)
-        host = AccountHost(self._ground, live, account, self.sink)
-        return self._ground.backend.open(account, host), host
+        host = await self.host(live)
+        return self._ground.backend.open(host.account, host), host
 
     async def _account(self, live: LiveAccount) -> Account:
         """The account with what is registered for the gateway, overridden by what is for the network."""

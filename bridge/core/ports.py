@@ -6,9 +6,10 @@ The methods are synchronous: they render and hand the bytes to the link, whose b
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from bridge.api import Address, Departure, Occupant, Reason, SoftwareVersion, Typing
+from bridge.api import Address, Attachment, Departure, Occupant, Reason, SoftwareVersion, Typing
 from bridge.core.room import Room
 from bridge.core.values import DirectMessage, RoomMessage
 
@@ -110,6 +111,14 @@ class Face(Protocol):
 
     async def ask_version(self, resource: str, puppet: str) -> SoftwareVersion | None:
         """XEP-0092 from a puppet to a client."""
+
+    # -- files
+
+    async def upload(self, user: str, file: Path, name: str, media_type: str) -> Attachment:
+        """Put a file where a user's clients can fetch it (XEP-0363). Raises `TransferFailed`."""
+
+    def keeps_files(self, host: str, port: int) -> bool:
+        """Whether the XMPP server keeps users' files there."""
 
     async def ask_ping(self, resource: str, puppet: str) -> bool:
         """XEP-0199 from a puppet to a client."""

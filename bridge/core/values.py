@@ -34,7 +34,9 @@ class RoomMessage(msgspec.Struct, frozen=True):
 
 
 class DirectMessage(msgspec.Struct, frozen=True):
-    """A message of a contact (or the account's own, from elsewhere: `own`) on its way to a user."""
+    """A message of a contact (or the account's own, from elsewhere: `own`) on its way to a user. `reply_to`
+    is the stanza id that it answers, `reply_own`: one of the user's; `name` is how the contact calls
+    themself."""
 
     stanza_id: str
     content: Content
@@ -43,6 +45,8 @@ class DirectMessage(msgspec.Struct, frozen=True):
     thread: str = ""
     replaces: str = ""
     own: bool = False
+    reply_own: bool = False
+    name: str = ""
 
 
 class HistoryRequest(msgspec.Struct, frozen=True):

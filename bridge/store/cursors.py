@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Engine
 
 from bridge.store.database import Reader
@@ -34,3 +34,8 @@ class Cursors:
     def put_soon(self, account: str, name: str, value: str) -> asyncio.Future[None]:
         """As `put`, but the future fails with StoreDown when it takes too long."""
         return self._writer.submit_soon(self._put, {"account": account, "name": name, "value": value})
+
+    async def forget(self, account: str) -> None:
+        """Forget all of an account's. Raises StoreDown."""
+        gone = delete(cursors).where(cursors.c.account == account)
+        await self._writer.submit_unit_soon(lambda connection: connection.execute(gone).rowcount)

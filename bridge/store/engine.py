@@ -10,11 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.store import migrate
 from bridge.store.archive import Archive
+from bridge.store.claims import Claims
 from bridge.store.cursors import Cursors
 from bridge.store.database import Reader, connect, describe, full_disk, parse_url, prepare_file
 from bridge.store.errors import StoreError
 from bridge.store.ids import IdSource
 from bridge.store.kept_rooms import KeptRooms
+from bridge.store.message_ids import MessageIds
 from bridge.store.queues import Inbox, Outbox
 from bridge.store.registrations import Registrations
 from bridge.store.room_resources import RoomResources
@@ -38,6 +40,8 @@ class Store:
         self.inbox = Inbox(engine, writer, self._reader, self.new_id)
         self.outbox = Outbox(engine, writer, self._reader, self.new_id)
         self.cursors = Cursors(engine, writer, self._reader)
+        self.message_ids = MessageIds(engine, writer, self._reader)
+        self.claims = Claims(writer, self._reader)
         self.registrations = Registrations(engine, writer, self._reader, vault)
         self.subscriptions = Subscriptions(engine, writer, self._reader)
         self.kept_rooms = KeptRooms(engine, writer, self._reader, vault)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.store.database import WRITING, connect, describe, full_disk, parse_url, prepare_file
 from bridge.store.errors import StoreError
 
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 """The revisions in migrations/versions, oldest first (a test compares the two)."""
 
 HEAD = KNOWN[-1]

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import delete, select
-from sqlalchemy.engine import Engine, Row
+from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.sql import ColumnElement
 
+from bridge.store.claims import Holder, set_claims
 from bridge.store.database import Reader
 from bridge.store.errors import VaultError
 from bridge.store.rotation import Column, rotate
@@ -49,26 +50,35 @@ class Registrations:
         self._vault = vault
         self._put = insert_or_replace(engine, registrations)
 
-    async def put(self, registration: Registration) -> None:
-        """Keep a registration, instead of an older one. Raises VaultError for a locked one."""
+    async def put(self, registration: Registration, claims: Sequence[str] = ()) -> None:
+        """Keep a registration with its claims, instead of an older one. Raises VaultError for a locked one,
+        ClaimTaken where another account holds a claim: then nothing is changed."""
         if registration.locked:
             raise VaultError("the registration's secrets could not be read; enter them again")
-        key = registration[:3]
-        await self._writer.submit_soon(
-            self._put,
-            {
-                "gateway": registration.gateway,
-                "user": registration.user,
-                "network": registration.network,
-                "settings": msgspec.json.encode(dict(registration.settings)).decode(),
-                "secrets": self._vault.encrypt(_context(key), registration.secrets),
-            },
-        )
+        gateway, user, network = key = registration[:3]
+        row = {
+            "gateway": gateway,
+            "user": user,
+            "network": network,
+            "settings": msgspec.json.encode(dict(registration.settings)).decode(),
+            "secrets": self._vault.encrypt(_context(key), registration.secrets),
+        }
+
+        def write(connection: Connection) -> None:
+            set_claims(connection, gateway, Holder(user, network), claims)
+            self._put(connection, [row])
+
+        await self._writer.submit_unit_soon(write)
 
     async def remove(self, gateway: str, user: str, network: str) -> bool:
         """Forget a registration. Returns whether there was one."""
         gone = delete(registrations).where(*_is(gateway, user, network))
-        return await self._writer.submit_unit_soon(lambda connection: bool(connection.execute(gone).rowcount))
+
+        def remove(connection: Connection) -> bool:
+            set_claims(connection, gateway, Holder(user, network), ())
+            return bool(connection.execute(gone).rowcount)
+
+        return await self._writer.submit_unit_soon(remove)
 
     async def get(self, gateway: str, user: str, network: str) -> Registration | None:
         """None: not registered."""

@@ -140,6 +140,32 @@ subscriptions = Table(
     sqlite_strict=True,
 )
 
+claims = Table(
+    "claims",
+    metadata,
+    _key("gateway"),
+    _key("name"),
+    _text("user"),
+    _text("network"),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+message_ids = Table(
+    "message_ids",
+    metadata,
+    _key("account"),
+    _key("network_id"),
+    _text("chat"),
+    _text("stanza_id"),
+    _text("resource"),
+    _number("put_at"),
+    Index("ix_message_ids_stanza", "account", "stanza_id"),
+    Index("ix_message_ids_put_at", "put_at"),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
 kept_rooms = Table(
     "kept_rooms",
     metadata,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from bridge.api import (
     Account,
     AccountId,
+    Attachment,
     ConnectionLost,
     ContactId,
     Endpoint,
@@ -17,6 +20,7 @@ from bridge.api import (
     NetworkId,
     Reason,
     SoftwareVersion,
+    TransferFailed,
 )
 
 E = TypeVar("E")
@@ -32,8 +36,9 @@ class FakeHost:
     """What a session asks of the bridge, for tests.
 
     `events` are all events in order; `cursors` what was saved with them. `endpoints` maps names to addresses
-    for `resolve`; a name that is not in it must be an IP address or `localhost`. `hold_storing` keeps the
-    awaitables of `emit` open until `store()`: so a test sees whether a backend acknowledges too early.
+    for `resolve`; a name that is not in it must be an IP address or `localhost`. `files` has what was
+    uploaded, and what can be fetched, by URL; with `refuse_files` neither can be done. `hold_storing` keeps
+    the awaitables of `emit` open until `store()`: so a test sees whether a backend acknowledges too early.
     """
 
     def __init__(self, account: Account | None = None, endpoints: Mapping[str, str] | None = None) -> None:
@@ -43,7 +48,9 @@ class FakeHost:
         self.events: list[Event] = []
         self.cursors: dict[str, str] = {}
         self.endpoints = dict(endpoints or {})
+        self.files: dict[str, bytes] = {}
         self.version: SoftwareVersion | None = SoftwareVersion("FakeClient", "1.0")
+        self.refuse_files: TransferFailed | None = None
         self.hold_storing = False
         self._unstored: list[tuple[asyncio.Future[None], tuple[str, str] | None]] = []
         self._waiting: list[asyncio.Event] = []
@@ -101,6 +108,31 @@ class FakeHost:
     async def cursor(self, name: str) -> str | None:
         """The value last saved under this name."""
         return self.cursors.get(name)
+
+    async def save(self, name: str, value: str) -> None:
+        """Remember a value."""
+        self.cursors[name] = value
+
+    async def upload(self, file: Path, name: str, media_type: str) -> Attachment:
+        """Keep a file in `files`."""
+        if self.refuse_files is not None:
+            raise self.refuse_files
+        content = await asyncio.to_thread(file.read_bytes)
+        url = f"https://files.test/{len(self.files)}/{quote(name)}"
+        self.files[url] = content
+        return Attachment(url, name, media_type, len(content))
+
+    async def download(self, attachment: Attachment, file: Path, limit: int) -> Attachment:
+        """Give a file from `files`."""
+        if self.refuse_files is not None:
+            raise self.refuse_files
+        content = self.files.get(attachment.url)
+        if content is None or len(content) > limit:
+            raise TransferFailed("There is no such file, or it is too big.", again=False)
+        await asyncio.to_thread(file.write_bytes, content)
+        name = attachment.name or attachment.url.rpartition("/")[2]
+        kind = attachment.media_type or "application/octet-stream"
+        return Attachment(attachment.url, name, kind, len(content))
 
     async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
         """What `endpoints` says, or loopback, or the name itself if it is an IP address."""

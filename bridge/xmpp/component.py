@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from bridge.api import Support
 from bridge.core.gateway import Gateway
 from bridge.core.ground import StanzaIds
 from bridge.core.tasks import Tasks
@@ -23,6 +24,7 @@ from bridge.xmpp.presences import Presences
 from bridge.xmpp.received import InMessage, InPresence
 from bridge.xmpp.reconnect import LinkProblem
 from bridge.xmpp.server import Server
+from bridge.xmpp.upload import Uploads
 
 __all__ = ["Component", "IqPart", "Link"]
 
@@ -66,6 +68,7 @@ class Component:
         self._fence = fence
         self._tasks = Tasks()
         new_id = StanzaIds()
+        self._uploads = Uploads(link, fence.server, gateway.domain)
         self.addresses = addresses
         self.pings = RoomPings(gateway, addresses)
         self.face = XmppFace(
@@ -73,6 +76,7 @@ class Component:
             addresses,
             gateway.info,
             fence=fence,
+            uploads=self._uploads,
             new_id=new_id,
             identify=gateway.rooms.occupant_id,
             caps=caps,
@@ -117,6 +121,8 @@ class Component:
 
     def _up(self) -> None:
         self._tasks.start(self._server.learn(), "the server's name")
+        if self._gateway.info.contact_features.attachment is Support.NATIVE:
+            self._tasks.start(self._uploads.learn(), "the place for files")
         self._gateway.link_up()
 
     def _down(self, problem: LinkProblem) -> None:

@@ -89,9 +89,13 @@ def message_xml(user: str, contact: str, message: DirectMessage, asks: str, late
     if message.own:
         said = said.replace("<body>", "<body>[me] ", 1)
     id_ = attr(message.stanza_id)
+    if message.name:
+        said += f"<nick xmlns='http://jabber.org/protocol/nick'>{escape.text(message.name)}</nick>"
+    if message.reply_to:
+        said += reply(user if message.reply_own else contact, message.reply_to)
     return (
         f"<message type='chat' from='{jid_attr(contact)}' to='{jid_attr(user)}' id='{id_}'>{said}"
-        f"{extras(message.thread, message.replaces)}{reply('', message.reply_to) if message.reply_to else ''}"
+        f"{extras(message.thread, message.replaces)}"
         f"<origin-id xmlns='urn:xmpp:sid:0' id='{id_}'/>{asks}"
         f"{delay(late, contact) if late else ''}</message>"
     )

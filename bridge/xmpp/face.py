@@ -19,6 +19,7 @@ from bridge.xmpp.muc_messages import RoomMessages
 from bridge.xmpp.muc_presences import RoomPresences
 from bridge.xmpp.puppets import PuppetPresences
 from bridge.xmpp.render_room import occupant_jid
+from bridge.xmpp.upload import Uploads
 
 __all__ = ["Wire", "XmppFace"]
 
@@ -48,9 +49,9 @@ def _now() -> int:
 class XmppFace:
     """The XMPP side of one gateway domain, as the core sees it.
 
-    `fence` tells when the server has a message, `new_id` makes stanza ids, `identify` gives an occupant's
-    stable id, `caps` the `<c/>` for a kind of puppet, `now` the time in microseconds. Most of what the core
-    asks is the parts' own methods, without a call in between."""
+    `fence` tells when the server has a message, `uploads` puts files where clients find them, `new_id` makes
+    stanza ids, `identify` gives an occupant's stable id, `caps` the `<c/>` for a kind of puppet, `now` the
+    time in microseconds. Most of what the core asks is the parts' own methods, without a call in between."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class XmppFace:
         info: BackendInfo,
         *,
         fence: Fence,
+        uploads: Uploads,
         new_id: Callable[[], str],
         identify: Callable[[Room, OccupantId], str],
         caps: Callable[[str], str],
@@ -71,6 +73,8 @@ class XmppFace:
         direct = DirectMessages(wire.write, fence.send, new_id, info, now)
         puppets = PuppetPresences(wire.write, addresses, caps)
         self.drain = wire.drain
+        self.upload = uploads.upload
+        self.keeps_files = uploads.keeps
         self.caught_up = fence.caught_up
         self.room_left = presences.out
         self.room_refused = presences.refused

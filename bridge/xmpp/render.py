@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 
-from bridge.api import Content, Typing
+from bridge.api import Attachment, Content, Typing
 from bridge.xmpp.escape import attr, text
 from bridge.xmpp.render_spans import xhtml
 
@@ -74,7 +74,25 @@ def _rich(content: Content, marked: bool) -> str:
         said += xhtml(content, marked=marked)
     for one in content.attachments:
         said += f"<x xmlns='jabber:x:oob'><url>{text(one.url)}</url></x>"
+        if one.name:
+            said += file_sharing(one)
     return said
+
+
+def file_sharing(one: Attachment) -> str:
+    """`<file-sharing/>` (XEP-0447) for a file of which more is known than its URL."""
+    about = f"<name>{text(one.name)}</name>"
+    if one.media_type:
+        about = f"<media-type>{text(one.media_type)}</media-type>{about}"
+    if one.size >= 0:
+        about += f"<size>{one.size}</size>"
+    shown = one.media_type.startswith(("image/", "video/", "audio/"))
+    return (
+        f"<file-sharing xmlns='urn:xmpp:sfs:0' disposition='{'inline' if shown else 'attachment'}'>"
+        f"<file xmlns='urn:xmpp:file:metadata:0'>{about}</file><sources>"
+        f"<url-data xmlns='http://jabber.org/protocol/url-data' target='{attr(one.url)}'/>"
+        "</sources></file-sharing>"
+    )
 
 
 def reply(to: str, message_id: str) -> str:

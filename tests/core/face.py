@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bridge.api import (
     Address,
+    Attachment,
     Departure,
     NetworkAddress,
     Occupant,
@@ -159,6 +161,13 @@ class RecordingFace:
 
     def subscription(self, to: str, puppet: str, kind: str, stanza_id: str = "") -> None:
         self._note("subscription", to, puppet, kind)
+
+    async def upload(self, user: str, file: Path, name: str, media_type: str) -> Attachment:
+        self._note("upload", user, name, media_type)
+        return Attachment(f"https://files.test/{name}", name, media_type)
+
+    def keeps_files(self, host: str, port: int) -> bool:
+        return False
 
     async def ask_version(self, resource: str, puppet: str) -> SoftwareVersion | None:
         self._note("ask_version", resource, puppet)

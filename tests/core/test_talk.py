@@ -214,14 +214,16 @@ async def test_small_signs(world: World) -> None:
     out.receipt(ALICE, BOB, "s1")
     out.displayed(ALICE, BOB, "s1")
     world.network.features = ALL
+    world.store.message_ids.put(world.live().id, "n-2", "bob", "s2", "")
     out.typing(ALICE, BOB, Typing.PAUSED)
+    out.displayed(ALICE, BOB, "s1")  # of which the network knows nothing
     out.receipt(ALICE, BOB, "s2")
     out.displayed(ALICE, BOB, "s2")
     await world.network.asked(MarkDisplayed)
     assert [c for c in world.network.commands if not isinstance(c, JoinRoom)] == [
         SetTyping(DirectChat(ContactId("bob")), Typing.PAUSED),
-        SendReceipt(DirectChat(ContactId("bob")), MessageId("s2")),
-        MarkDisplayed(DirectChat(ContactId("bob")), MessageId("s2")),
+        SendReceipt(DirectChat(ContactId("bob")), MessageId("n-2")),
+        MarkDisplayed(DirectChat(ContactId("bob")), MessageId("n-2")),
     ]
 
 
@@ -318,7 +320,7 @@ async def test_reports_of_direct_messages_reach_their_sender(world: World) -> No
     world.network.answer = numbered
     world.write("hello", "s7")
     chat = DirectChat(BOB.contact)
-    await until(lambda: world.gateway._ground.sent_ids.find(world.live().id, MessageId("n-1")))
+    await until(lambda: world.gateway._ground.message_ids.newest.find(world.live().id, MessageId("n-1")))
     session = world.network.session
     session.emit(Delivered(chat, MessageId("n-1")))
     assert world.face.of("direct_receipt")[-1].args == (ALICE, BOB_JID, "s7")

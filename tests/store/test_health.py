@@ -142,6 +142,7 @@ async def test_a_database_that_says_nothing(
     with pytest.raises(StoreDown, match="has not answered"):
         await store._reader.run(hang)
     assert told == [True]
+    monkeypatch.setattr(health, "STALL_SECONDS", 60.0)
     silent.set()
     await hanging
     await until(lambda: store.writer.healthy)

@@ -20,6 +20,8 @@ from bridge.api import (
     RunCommand,
     SendMessage,
     SendReceipt,
+    Sent,
+    SentPart,
     SetTyping,
     SoftwareVersion,
     Typing,
@@ -120,9 +122,12 @@ async def test_signs_of_life_to_a_contact(stage: Stage) -> None:
 
 async def test_taking_back(stage: Stage) -> None:
     await stage.join()
-    stage.send(says("<retract xmlns='urn:xmpp:message-retract:1' id='m0'/><body>fallback</body>"))
+    stage.village.answer = lambda command: Sent((SentPart(MessageId("n-1"), Content("")),))
+    stage.send(says("<body>oops</body>"))
+    await stage.command(SendMessage)
+    stage.send(says("<retract xmlns='urn:xmpp:message-retract:1' id='m1'/><body>fallback</body>"))
     taken = await stage.command(RetractMessage)
-    assert isinstance(taken, RetractMessage)
+    assert taken == RetractMessage(CHAT, MessageId("n-1"))
     assert not any(isinstance(one, SendMessage) for one in stage.village.commands)
 
 

@@ -1,0 +1,137 @@
+"""Fetches what users attach, for networks that carry files themselves: https and http only, within a size and
+a time, and not from private networks.
+
+It loads a whole HTTP client, so it is imported where a file is fetched."""
+
+from __future__ import annotations
+
+import ipaddress
+import mimetypes
+import socket
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urljoin, urlsplit
+
+import aiohttp
+import msgspec
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from bridge.api import Attachment, ConnectionLost, TransferFailed
+from bridge.core.netguard import NetworkGuard
+
+SECONDS = 300.0
+CONNECT_SECONDS = 20.0
+REDIRECTS = 3
+CHUNK = 64 * 1024
+
+Trusted = Callable[[str, int], bool]
+"""Whether a host and port are those where our own server keeps users' files."""
+
+
+class Downloads:
+    """The fetching of one gateway. What the users' own server keeps may be on a private network."""
+
+    def __init__(self, guard: NetworkGuard, trusted: Trusted) -> None:
+        self._guard = guard
+        self._trusted = trusted
+
+    async def fetch(self, attachment: Attachment, file: Path, limit: int) -> Attachment:
+        """See `bridge.api.Host.download`."""
+        timeout = aiohttp.ClientTimeout(total=SECONDS, sock_connect=CONNECT_SECONDS, sock_read=60.0)
+        connector = aiohttp.TCPConnector(resolver=_Guarded(self._guard, self._trusted), use_dns_cache=False)
+        try:
+            async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+                return await self._follow(session, attachment, file, limit)
+        except aiohttp.ClientConnectorCertificateError as error:
+            text = f"The file's server has no valid certificate: {error}"
+            raise TransferFailed(text, again=False) from error
+        except aiohttp.ClientError as error:
+            text = f"The file could not be fetched: {str(error) or type(error).__name__}"
+            raise TransferFailed(text, again=True) from error
+        except TimeoutError as error:
+            raise TransferFailed("The file could not be fetched in time.", again=True) from error
+
+    async def _follow(
+        self, session: aiohttp.ClientSession, attachment: Attachment, file: Path, limit: int
+    ) -> Attachment:
+        url = attachment.url
+        for _ in range(REDIRECTS + 1):
+            self._check(url)
+            async with session.get(url, allow_redirects=False) as response:
+                if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:
+                    url = urljoin(url, response.headers["Location"])
+                    continue
+                if response.status != 200:
+                    again = response.status >= 500 or response.status in (408, 429)
+                    raise TransferFailed(f"The file's server answers {response.status}.", again=again)
+                size = await _save(response, file, limit)
+                return _described(attachment, url, response.content_type, size)
+        raise TransferFailed("The file's address leads round in circles.", again=False)
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme == "aesgcm":
+            text = "The file is end-to-end encrypted: this network cannot carry it."
+            raise TransferFailed(text, again=False)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise TransferFailed("The file's address is not one that can be fetched.", again=False)
+        try:
+            literal = ipaddress.ip_address(parts.hostname)
+        except ValueError:
+            return  # a name: the resolver looks at what it stands for
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if not self._trusted(parts.hostname, port) and not self._guard.allows(str(literal)):
+            raise TransferFailed("Files are not fetched from private networks.", again=False)
+
+
+class _Guarded(AbstractResolver):
+    """aiohttp's resolver: what the guard allows, and where our own server keeps files."""
+
+    def __init__(self, guard: NetworkGuard, trusted: Trusted) -> None:
+        self._guard = guard
+        self._trusted = trusted
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        guard = NetworkGuard(private=True) if self._trusted(host, port) else self._guard
+        try:
+            endpoints = await guard.resolve(host, port)
+        except ConnectionLost as error:
+            raise OSError(str(error)) from error
+        return [
+            {
+                "hostname": host,
+                "host": endpoint.host,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET,
+                "proto": 0,
+                "flags": socket.AI_NUMERICHOST,
+            }
+            for endpoint in endpoints
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def _save(response: aiohttp.ClientResponse, file: Path, limit: int) -> int:
+    size = 0
+    too_big = f"The file is bigger than the {limit // (1024 * 1024)} MiB that this network may carry."
+    if (response.content_length or 0) > limit:
+        raise TransferFailed(too_big, again=False)
+    with file.open("xb") as out:
+        async for chunk in response.content.iter_chunked(CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise TransferFailed(too_big, again=False)
+            out.write(chunk)
+    return size
+
+
+def _described(attachment: Attachment, url: str, media_type: str, size: int) -> Attachment:
+    name = attachment.name or PurePosixPath(unquote(urlsplit(url).path)).name or "file"
+    kind = attachment.media_type or media_type
+    if kind in ("", "application/octet-stream"):
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return msgspec.structs.replace(attachment, name=name, media_type=kind, size=size)

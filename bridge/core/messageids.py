@@ -1,0 +1,59 @@
+"""Which stanza is which message of a network's: what replies, reports and markers refer to.
+
+The newest of what users sent is in memory, all of it for `KEPT_DAYS` in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridge.api import AccountId, ContactId, MessageId
+from bridge.core.sentids import SentIds
+from bridge.store.errors import StoreDown
+from bridge.store.message_ids import KnownMessage
+from bridge.store.message_ids import MessageIds as StoredIds
+
+KEPT_DAYS = 400
+
+
+class MessageIds:
+    """The direct messages of one gateway's accounts. While the store is out, only what is in memory is
+    known."""
+
+    def __init__(self, stored: StoredIds) -> None:
+        self._stored = stored
+        self.newest = SentIds()
+
+    def sent(
+        self,
+        account: AccountId,
+        contact: ContactId,
+        ids: Iterable[MessageId],
+        resource: str,
+        stanza_id: str,
+    ) -> None:
+        """A user's message went out under these ids (one for each part)."""
+        for message_id in ids:
+            self.newest.remember(account, (message_id,), resource, stanza_id)
+            self._stored.put(account, message_id, contact, stanza_id, resource)
+
+    def received(self, account: AccountId, contact: ContactId, message_id: MessageId, stanza_id: str) -> None:
+        """A contact's message goes to the user under this stanza id."""
+        self._stored.put(account, message_id, contact, stanza_id, "")
+
+    async def stanza(self, account: AccountId, message_id: MessageId) -> KnownMessage | None:
+        """The stanza for a network's id; None: not known (any more)."""
+        known = self.newest.find(account, message_id)
+        if known is not None:
+            return KnownMessage(*known)
+        try:
+            return await self._stored.stanza(account, message_id)
+        except StoreDown:
+            return None
+
+    async def network_id(self, account: AccountId, contact: ContactId, stanza_id: str) -> MessageId | None:
+        """The network's id for a stanza in a contact's chat; None: not known (any more)."""
+        try:
+            found = await self._stored.network_id(account, contact, stanza_id)
+        except StoreDown:
+            return None
+        return None if found is None else MessageId(found)

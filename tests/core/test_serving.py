@@ -1,0 +1,110 @@
+"""Backends that are reached from outside: claims, and events for accounts whose session is not there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from bridge.api import (
+    ConnectionLost,
+    ContactId,
+    Content,
+    DirectChat,
+    GatewayHost,
+    MessageId,
+    MessageReceived,
+    NetworkId,
+    OccupantId,
+    RegistrationRefused,
+)
+from bridge.core import serving
+from tests.core.conftest import ALICE, World
+from tests.core.face import until
+from tests.core.network import Network
+
+CAROL = "carol@example.test"
+NOWHERE = NetworkId("")
+
+
+class Listening(Network):
+    """A network that is reached from outside; a nick is one account's alone."""
+
+    def __init__(self, fails: int = 0) -> None:
+        super().__init__(on_demand=False)
+        self.fails = fails
+        self.host: GatewayHost | None = None
+        self.ended = False
+
+    def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
+        return (settings["nick"],) if settings.get("nick") else ()
+
+    async def serve(self, host: GatewayHost) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise ConnectionLost("port 25 is taken")
+        self.host = host
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+
+
+async def started(world: World, fails: int = 0) -> Listening:
+    network = Listening(fails)
+    await world.start(network)
+    await until(lambda: network.host)
+    return network
+
+
+def message(text: str) -> MessageReceived:
+    return MessageReceived(DirectChat(ContactId("bob")), OccupantId(""), MessageId(text), Content(text))
+
+
+async def test_what_comes_for_a_claim_reaches_its_holder(world: World) -> None:
+    network = await started(world)
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    assert network.host is not None
+    host = await network.host.holder("ally")
+    assert host is not None
+    assert (host.account.user, host.account.settings["nick"]) == (ALICE, "ally")
+    await host.emit(message("hello"))
+    assert (await world.face.wait("direct_message")).args[0] == ALICE
+    assert await network.host.holder("nobody") is None
+
+
+async def test_a_claim_is_refused_to_the_second(world: World) -> None:
+    await started(world)
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    with pytest.raises(RegistrationRefused, match="ally is taken"):
+        await world.gateway.accounts.register(CAROL, NOWHERE, {"nick": "ally"})
+    assert not world.gateway.accounts.is_registered(CAROL)
+    await world.gateway.accounts.unregister(ALICE, NOWHERE)
+    await world.gateway.accounts.register(CAROL, NOWHERE, {"nick": "ally"})
+
+
+async def test_unregistering_forgets_how_far_the_network_was_read(world: World) -> None:
+    network = await started(world)
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    await world.until_online(network=NOWHERE)
+    await network.session.host.save("inbox", "7")
+    account = network.session.account.id
+    assert await world.store.cursors.get(account, "inbox") == "7"
+    await world.gateway.accounts.unregister(ALICE, NOWHERE)
+    assert network.session.over
+    assert await world.store.cursors.get(account, "inbox") is None
+
+
+async def test_it_is_tried_again_and_told_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(serving, "AGAIN_SECONDS", 0.001)
+    await started(world, fails=3)
+    assert caplog.text.count("port 25 is taken") == 1
+
+
+async def test_it_ends_with_the_gateway(world: World) -> None:
+    network = await started(world)
+    await world.gateway.stop("over")
+    assert network.ended

@@ -1,0 +1,78 @@
+"""Network ids of messages, and the names that accounts hold alone."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bridge.store.claims import ClaimTaken, Holder
+from bridge.store.engine import Store
+from bridge.store.message_ids import KnownMessage
+from bridge.store.registrations import Registration
+
+
+async def test_both_ways(store: Store) -> None:
+    ids = store.message_ids
+    ids.put("a", "<1@x>", "bob", "s1", "")
+    ids.put("a", "<2@x>", "bob", "s2", "alice@example.test/phone")
+    assert await ids.stanza("a", "<1@x>") == KnownMessage("", "s1")
+    assert await ids.stanza("a", "<2@x>") == KnownMessage("alice@example.test/phone", "s2")
+    assert await ids.network_id("a", "bob", "s2") == "<2@x>"
+    assert await ids.stanza("b", "<1@x>") is None
+    assert await ids.network_id("a", "carol", "s2") is None
+
+
+async def test_what_is_known_stays(store: Store) -> None:
+    ids = store.message_ids
+    ids.put("a", "1", "bob", "first", "")
+    ids.put("a", "1", "bob", "again", "")
+    assert await ids.stanza("a", "1") == KnownMessage("", "first")
+
+
+async def test_of_several_parts_the_first(store: Store) -> None:
+    for part in ("1", "2", "3"):
+        store.message_ids.put("a", part, "bob", "s", "r")
+    assert await store.message_ids.network_id("a", "bob", "s") == "1"
+
+
+async def test_forgetting(store: Store) -> None:
+    ids = store.message_ids
+    ids.put("a", "1", "bob", "s1", "")
+    ids.put("b", "1", "bob", "s1", "")
+    await ids.forget("a")
+    assert await ids.stanza("a", "1") is None
+    assert await ids.stanza("b", "1") is not None
+    assert await ids.prune(time.time_ns() // 1000 + 1) == 1
+    assert await ids.stanza("b", "1") is None
+
+
+def registered(user: str, **settings: str) -> Registration:
+    return Registration("g", user, "", settings, {})
+
+
+async def test_a_claim_is_one_accounts(store: Store) -> None:
+    await store.registrations.put(registered("alice", address="a"), ["a@x", "a@x"])
+    assert await store.claims.holder("g", "a@x") == Holder("alice", "")
+    assert await store.claims.holder("other", "a@x") is None
+    with pytest.raises(ClaimTaken, match="a@x"):
+        await store.registrations.put(registered("bob", address="a"), ["b@x", "a@x"])
+    assert await store.registrations.get("g", "bob", "") is None
+    assert await store.claims.holder("g", "b@x") is None
+
+
+async def test_claims_go_with_the_registration(store: Store) -> None:
+    await store.registrations.put(registered("alice"), ["a@x"])
+    await store.registrations.put(registered("alice"), ["b@x"])
+    assert await store.claims.holder("g", "a@x") is None
+    assert await store.registrations.remove("g", "alice", "")
+    assert await store.claims.holder("g", "b@x") is None
+    await store.registrations.put(registered("bob"), ["a@x", "b@x"])
+
+
+async def test_cursors_are_forgotten(store: Store) -> None:
+    await store.cursors.put("a", "inbox", "1")
+    await store.cursors.put("b", "inbox", "2")
+    await store.cursors.forget("a")
+    assert await store.cursors.get("a", "inbox") is None
+    assert await store.cursors.get("b", "inbox") == "2"
