@@ -1,0 +1,143 @@
+"""Knows what was said with a correspondent lately: the subjects and ids that the next mail goes on from. Pure
+values, and where they are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from backends.email.values import ReadMail
+from backends.email.writing import subjects
+from bridge.api import AccountId, ContactId, Host, ThreadId
+
+THREADS = 8
+"""So many of a correspondent's conversations are remembered: the newest."""
+REFERENCES = 20
+ORIGINALS = 8
+
+
+class Thread(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A conversation. `root` is its first mail, `last` the newest, `references` those up to `last`;
+    `answer_to` is where answers are wanted (empty: the correspondent)."""
+
+    root: str
+    last: str
+    subject: str = ""
+    references: tuple[str, ...] = ()
+    answer_to: str = ""
+
+    @property
+    def id(self) -> ThreadId:
+        """What it is called in chat: nothing can be read from it."""
+        return ThreadId(hashlib.sha256(self.root.encode("utf-8", "replace")).hexdigest()[:20])
+
+    def has(self, message_id: str) -> bool:
+        """Whether a mail is known to belong to it."""
+        return message_id in (self.root, self.last) or message_id in self.references
+
+
+class Original(msgspec.Struct, frozen=True):
+    """Where the whole of a mail is that was shown in part."""
+
+    id: str
+    url: str
+
+
+class Talk(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a correspondent: their name, the conversations, and originals, newest first."""
+
+    name: str = ""
+    threads: tuple[Thread, ...] = ()
+    originals: tuple[Original, ...] = ()
+
+    def thread(self, thread_id: str | None, answers: str | None) -> Thread | None:
+        """The conversation that something belongs to: by what it answers, by its name, else the newest."""
+        if answers:
+            known = next((each for each in self.threads if each.has(answers)), None)
+            return known or Thread(answers, answers, references=(answers,))
+        named = next((each for each in self.threads if each.id == thread_id), None)
+        return named or (self.threads[0] if self.threads else None)
+
+    def original(self, message_id: str | None) -> Original | None:
+        """The original of a mail, or the newest there is."""
+        found = [each for each in self.originals if message_id in (None, each.id)]
+        return found[0] if found else None
+
+
+def heard(talk: Talk, mail: ReadMail) -> tuple[Talk, Thread, bool]:
+    """A mail came: what is known now, its conversation, and whether its subject is new there."""
+    earlier = (*mail.references, mail.in_reply_to) if mail.in_reply_to else mail.references
+    known = next((each for each in talk.threads if any(each.has(one) for one in earlier)), None)
+    root = known.root if known else (earlier[0] if earlier else mail.id)
+    subject = subjects.bare(mail.subject)
+    is_new = bool(subject) and (known is None or subjects.bare(known.subject) != subject)
+    answer_to = ""
+    if not mail.list_id and mail.sender and len(mail.reply_to) == 1:
+        answer_to = mail.reply_to[0].address
+        answer_to = "" if answer_to == mail.sender.address else answer_to
+    thread = Thread(root, mail.id, mail.subject, _bounded((*earlier, mail.id)), answer_to)
+    name = mail.sender.name if mail.sender and mail.sender.name else talk.name
+    return msgspec.structs.replace(_on_top(talk, thread), name=name), thread, is_new
+
+
+def said(talk: Talk, before: Thread | None, message_id: str, subject: str, *, anew: bool) -> Talk:
+    """A mail went out, going on from `before`; `anew`: it began another conversation."""
+    if before is None or anew:
+        return _on_top(talk, Thread(message_id, message_id, subject, (message_id,)))
+    references = _bounded((*before.references, message_id))
+    return _on_top(talk, Thread(before.root, message_id, subject, references, before.answer_to))
+
+
+def with_original(talk: Talk, message_id: str, url: str) -> Talk:
+    """The original of a mail is kept somewhere."""
+    others = tuple(each for each in talk.originals if each.id != message_id)
+    return msgspec.structs.replace(talk, originals=(Original(message_id, url), *others)[:ORIGINALS])
+
+
+def _on_top(talk: Talk, thread: Thread) -> Talk:
+    others = tuple(each for each in talk.threads if each.root != thread.root)
+    return msgspec.structs.replace(talk, threads=(thread, *others)[:THREADS])
+
+
+def _bounded(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Each id once; the first, and the newest (RFC 5322 §3.6.4 sets no limit, lines do)."""
+    unique = tuple(dict.fromkeys(each for each in ids if each))
+    return unique if len(unique) <= REFERENCES else (unique[0], *unique[1 - REFERENCES :])
+
+
+class Conversations:
+    """The talks of all accounts of one gateway. What is written to one is written by one at a time."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[tuple[AccountId, ContactId], asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, host: Host, contact: ContactId) -> AsyncIterator[None]:
+        """Nobody else changes that talk meanwhile."""
+        key = host.account.id, contact
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        async with lock:
+            yield
+
+    async def load(self, host: Host, contact: ContactId) -> Talk:
+        """What is known; nothing of somebody new. Raises ConnectionLost while the database is out."""
+        saved = await host.cursor(_name(contact))
+        try:
+            return msgspec.json.decode(saved, type=Talk) if saved else Talk()
+        except msgspec.MsgspecError:
+            return Talk()
+
+    async def save(self, host: Host, contact: ContactId, talk: Talk) -> None:
+        """Keep it. Raises ConnectionLost while the database is out."""
+        await host.save(_name(contact), msgspec.json.encode(talk).decode())
+
+
+def _name(contact: ContactId) -> str:
+    return f"talk {contact}"
