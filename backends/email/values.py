@@ -130,3 +130,12 @@ class Draft(msgspec.Struct, frozen=True):
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     attachments: tuple[SavedFile, ...] = ()
+
+
+class WrittenMail(msgspec.Struct, frozen=True):
+    """A mail as it goes out, in a file with CRLF line ends. `utf8`: an address in it can only be sent with
+    SMTPUTF8 (RFC 6531)."""
+
+    path: str
+    size: int
+    utf8: bool = False

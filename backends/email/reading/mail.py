@@ -22,7 +22,6 @@ from backends.email.reading import (
 )
 from backends.email.reading.bodies import Body
 from backends.email.reading.files import Files
-from backends.email.reading.header import Header
 from backends.email.reading.saving import Saver
 from backends.email.values import Limits, Person, ReadMail, SavedFile
 
@@ -139,31 +138,3 @@ def _shortened(text: str, most: int) -> str:
     cut = text[:most]
     end = max(cut.rfind("\n"), cut.rfind(" "))
     return f"{cut[: end if end > most // 2 else most].rstrip()} …"
-
-
-def cheap_header(head: bytes) -> Header:
-    """The header in the first octets of a mail, for when it could not be read otherwise."""
-    from backends.email.reading import header as headers
-
-    return headers.parse(head.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0].splitlines())
-
-
-def unread(head: bytes, digest: str, problem: str) -> ReadMail:
-    """What the first octets of a mail tell, when it could not be read. Cheap and safe for any input;
-    `digest` is the id for a mail without one."""
-    header = cheap_header(head)
-    sender, _ = people.parse(header.raw("from")[:2000], 1)
-    recipients, _ = people.parse(header.raw("to")[:4000], 20)
-    address = sender[0].address if sender else ""
-    return ReadMail(
-        id=threading.message_id(header) or digest,
-        sender=next(iter(sender), None),
-        to=recipients,
-        date=threading.date(header),
-        subject=header.text("subject")[:_LONGEST_SUBJECT],
-        in_reply_to=threading.in_reply_to(header),
-        references=threading.references(header),
-        automatic=automatic.is_automatic(header, address),
-        list_id=automatic.list_id(header),
-        problem=problem,
-    )
