@@ -75,8 +75,9 @@ class ReadMail(msgspec.Struct, frozen=True):
     `cut`: something was left out of `text`; `original` is then the complete text as a file that a person
     can read. `notes` are lines for the user about what is not shown (an attachment that was too big).
     `automatic`: no person wrote it, and no automat may answer it (RFC 3834). `list_id`: the mailing list
-    that it came by (RFC 2919). `report`: it is a report on a mail of ours. `problem`: it could not be read,
-    and why; then there are no other parts than what could be found.
+    that it came by (RFC 2919). `report`: it is a report on a mail of ours; `more_reports` are on its other
+    recipients. `chat`: a chat program wrote it (Delta Chat and its kin), whose subjects are not meant to be
+    read. `problem`: it could not be read, and why; then there are no other parts than what could be found.
     """
 
     id: str
@@ -97,6 +98,23 @@ class ReadMail(msgspec.Struct, frozen=True):
     list_id: str = ""
     report: Report | None = None
     problem: str = ""
+    more_reports: tuple[Report, ...] = ()
+    chat: bool = False
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much of a mail is read. Sizes of files are in octets, that of the text in characters."""
+
+    attachment: int = 20 * 1024 * 1024
+    """A bigger one is not saved; a note names it."""
+    attachments: int = 50
+    text: int = 10_000
+    """Of the text for the chat; the rest is in `original`."""
+    people: int = 500
+    """In each of From, Reply-To, To and Cc."""
+    parts: int = 500
+    depth: int = 20
+    """Of parts in parts."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -112,3 +130,12 @@ class Draft(msgspec.Struct, frozen=True):
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     attachments: tuple[SavedFile, ...] = ()
+
+
+class WrittenMail(msgspec.Struct, frozen=True):
+    """A mail as it goes out, in a file with CRLF line ends. `utf8`: an address in it can only be sent with
+    SMTPUTF8 (RFC 6531)."""
+
+    path: str
+    size: int
+    utf8: bool = False

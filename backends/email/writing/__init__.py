@@ -1,0 +1,1 @@
+"""Drafts into mails: `compose.compose` is the way in."""
