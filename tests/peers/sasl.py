@@ -9,7 +9,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-_HELLO = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t{pid}\nCUID\t1\nCOOKIE\t{pid:032d}\nDONE\n"
+_MECHANISMS = "MECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"
+_HELLO = f"VERSION\t1\t2\n{_MECHANISMS}SPID\t{{pid}}\nCUID\t1\nCOOKIE\t{{pid:032d}}\nDONE\n"
 
 
 class _Conversation(socketserver.StreamRequestHandler):
