@@ -72,7 +72,10 @@ def for_the_wire(address: str) -> str:
     local, _, domain = address.rpartition("@")
     if address.isascii() or not local.isascii():
         return address
-    return f"{local}@{domain.encode('idna').decode()}"
+    try:
+        return f"{local}@{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address  # not a domain that DNS could hold; the server may say so
 
 
 def xtext(text: str) -> str:

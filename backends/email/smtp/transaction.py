@@ -53,7 +53,7 @@ class Transaction:
             return dict.fromkeys(recipients, refused)
         self._connection.mails += 1
         reply = await self._connection.command(
-            "MAIL", f"FROM:<{_wire(self._mail.sender)}>", *self._mail_params()
+            "MAIL", f"FROM:<{_wire(self._mail.sender)}>", *self._mail_params(recipients)
         )
         if reply.code == 421:  # it was about to close: what it thinks of the mail is not known
             raise ConnectionLost(f"{self._connection.name} says: {words_of(reply)}")
@@ -84,13 +84,13 @@ class Transaction:
         everybody = [_wire(each) for each in (self._mail.sender, *recipients)]
         return self._survey.eight_bit_header or not all(each.isascii() for each in everybody)
 
-    def _mail_params(self) -> list[str]:
+    def _mail_params(self, recipients: Sequence[str]) -> list[str]:
         offers, params = self._connection.offers, []
         if offers("size") is not None:
             params.append(f"SIZE={self._survey.size}")
         if self._survey.eight_bit and offers("8bitmime") is not None:
             params.append("BODY=8BITMIME")
-        if self._beyond_ascii(self._mail.recipients):
+        if self._beyond_ascii(recipients):
             params.append("SMTPUTF8")
         if offers("dsn") is not None:
             params.append("RET=HDRS")
