@@ -154,7 +154,7 @@ set_up() { # demo | check | test
       ;;
     test)
       need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd \
-        erlang-p1-sqlite3 postgresql chromium libatomic1 faketime
+        erlang-p1-sqlite3 postgresql chromium libatomic1 faketime postfix
       need_venv test
       need_converse must
       ;;
