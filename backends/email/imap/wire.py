@@ -90,14 +90,16 @@ class Wire(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
     def check(self) -> None:
         """Raise what ended the connection, if it has ended."""
         if self.failure is not None:
-            raise self.failure
+            raise type(self.failure)(str(self.failure)) from self.failure
 
     @property
     def pending(self) -> aioimaplib.Command | None:
         """The command that is not answered yet: there is one at a time."""
-        if self.pending_sync_command is not None:
-            return self.pending_sync_command
-        return next(iter(self.pending_async_commands.values()), None)
+        waiting: list[aioimaplib.Command | None] = [
+            self.pending_sync_command,
+            *self.pending_async_commands.values(),
+        ]
+        return next((each for each in waiting if each is not None), None)
 
     @property
     def silent(self) -> bool:
