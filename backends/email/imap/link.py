@@ -76,14 +76,19 @@ class Link:
             running = self._begin(command)
             async with asyncio.timeout(self.limit):
                 await self._until(lambda: wire.asked or running.done())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._until(lambda: wire.news or running.done() or stop())
+            await self.until(lambda: wire.news or running.done() or stop(), seconds)
             if not running.done():
                 wire.write(b"DONE\r\n")
             async with asyncio.timeout(self.limit):
                 await running
         self.expect_ok("IDLE", self._answer(command).status)
+
+    async def until(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Wait until something holds, which is looked at when `wire.stir` is set, the connection ends, or the
+        time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._until(holds)
 
     async def _in_parts(self, command: aioimaplib.Command, parts: Sequence[Part]) -> None:
         running = self._begin(command)

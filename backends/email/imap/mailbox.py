@@ -17,6 +17,7 @@ from bridge.api import ConnectionLost, ProtocolError
 _OVERVIEW = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM DATE)])"
 _LONGEST_ID = 998
 """Bytes: a line of a mail (RFC 5322 §2.1.1)."""
+_LARGEST_FIELDS = 16 * 1024
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -119,7 +120,7 @@ def _overview(items: Mapping[str, syntax.Value]) -> Overview | None:
 
 
 def _with_header(overview: Overview, header: bytes) -> Overview:
-    fields = BytesHeaderParser().parsebytes(header)
+    fields = BytesHeaderParser().parsebytes(header[:_LARGEST_FIELDS])
     message_id = str(fields.get("Message-ID", "")).strip().strip("<>")
     return msgspec.structs.replace(
         overview,

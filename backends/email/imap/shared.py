@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from backends.email.imap.link import Link
 
@@ -40,9 +40,9 @@ class SharedLink:
         finally:
             self._lock.release()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for news with IDLE, until somebody wants a turn. Raises `ServerSaidNo` where there is no
-        IDLE."""
+    async def wait(self, seconds: float, stop: Callable[[], bool]) -> None:
+        """Wait for news with IDLE, until `stop()` holds or somebody wants a turn. Raises `ServerSaidNo` where
+        there is no IDLE."""
         async with self.turn() as link:
-            if not self.wanted:
-                await link.idle(seconds, lambda: self.wanted)
+            if not (self.wanted or stop()):
+                await link.idle(seconds, lambda: self.wanted or stop())
