@@ -11,6 +11,7 @@ import shutil
 import smtplib
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,7 @@ mailbox_list_index = yes
 {process_users}
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN username_format=%u {folder}/users
+  args = scheme=PLAIN username_format=%Lu {folder}/users/%Lu
 }}
 userdb {{
   driver = static
@@ -149,7 +150,7 @@ class Dovecot(Daemon):
         super().__init__(folder, [self.port, self.tls_port, self.lmtp_port, self.auth_port])
         self.certificates = certificates or make_certificates(folder, self.server)
         self.ca_file = self.certificates.ca_file
-        self.config_file, self.users_file = folder / "dovecot.conf", folder / "users"
+        self.config_file, self.users = folder / "dovecot.conf", folder / "users"
         self.home = folder / "home"
         self._numbers = itertools.count(1)
         self._write_config(idle, sent, quota, mechanisms, extra)
@@ -178,7 +179,7 @@ class Dovecot(Daemon):
                 extra=(_QUOTA.format(quota=quota) if quota else "") + "\n" + extra,
             )
         )
-        self.users_file.touch(mode=0o644)
+        self.users.mkdir(mode=0o755)
         self.home.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
         own(self.home, _MAIL_USER)
@@ -187,15 +188,12 @@ class Dovecot(Daemon):
         return [find_program("dovecot"), "-F", "-c", str(self.config_file)]
 
     def add_account(self, address: str, password: str) -> None:
-        """Let somebody log in, at once. An address that is there gets the new password."""
+        """Let somebody log in, at once. An address that is there gets the new password, within a second."""
         coded = base64.b64encode(password.encode()).decode()
-        others = [
-            line for line in self.users_file.read_text().splitlines() if not line.startswith(f"{address}:")
-        ]
-        written = self.users_file.with_suffix(".new")
-        written.write_text("\n".join([*others, f"{address}:{{PLAIN.b64}}{coded}", ""]))
-        written.chmod(0o644)
-        written.rename(self.users_file)
+        # A file for each: one that it has read already the server looks at only once in a second.
+        file = self.users / address.lower()
+        file.write_text(f"{address.lower()}:{{PLAIN.b64}}{coded}\n")
+        file.chmod(0o644)
 
     def maildir(self, address: str, mailbox: str = "") -> Path:
         """Where an account's mailbox lies (empty: the inbox); mailbox names as on disk (modified UTF-7)."""
@@ -236,9 +234,14 @@ class Dovecot(Daemon):
 
     def forget_indexes(self, address: str) -> None:
         """Make the server number an account's mails anew: the next who selects finds another UIDVALIDITY."""
-        for folder in (self.maildir(address), *self.maildir(address).glob(".*")):
+        inbox = self.maildir(address)
+        for folder in (inbox, *inbox.glob(".*")):
             for file in folder.glob("dovecot*"):
                 shutil.rmtree(file) if file.is_dir() else file.unlink()
+        # By itself it takes the second as the new number, which may be the old one still.
+        uids = inbox / "dovecot-uidlist"
+        uids.write_text(f"3 V{int(time.time()) + next(self._numbers)} N1\n")
+        own(uids, _MAIL_USER)
 
     def doveadm(self, *words: str) -> str:
         """What the administration tool says; raises CalledProcessError when it fails."""

@@ -60,7 +60,9 @@ async def fetch(shared: SharedLink, mail: Overview, path: Path, settings: Settin
         return await _refused(shared, mail, path, settings, error)
     if size is not None and size > settings.largest:
         return await _header(shared, mail, path, settings, _too_large(size, settings.largest))
-    return None if size is None else Fetched(size)
+    if size is None or (size < mail.size and await _is_gone(shared, mail.uid)):
+        return None  # deleted on the way, there are servers that send nothing for the rest
+    return Fetched(size)
 
 
 def _too_large(size: int, largest: int) -> str:
@@ -80,10 +82,15 @@ async def _refused(
     """The server does not give a mail: it is gone, or for now, or for good."""
     if error.code in _FOR_NOW:
         raise ConnectionLost(str(error)) from error
-    async with shared.turn() as link:
-        if mail.uid not in await mailbox.search(link, "UID", str(mail.uid)):
-            return None
+    if await _is_gone(shared, mail.uid):
+        return None
     return await _header(shared, mail, path, settings, f"This mail could not be fetched. {error}")
+
+
+async def _is_gone(shared: SharedLink, uid: int) -> bool:
+    async with shared.turn() as link:
+        await link.ask_for("NOOP")  # only now may the server tell that mails are gone (RFC 9051 §7.5.1)
+        return uid not in await mailbox.search(link, "UID", str(uid))
 
 
 async def _header(
