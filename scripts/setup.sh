@@ -33,6 +33,8 @@ have_package() {
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     libatomic1) compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null ;; # for Playwright's own node
     ejabberd) command -v ejabberdctl >/dev/null ;;
+    dovecot-imapd) [ -x /usr/lib/dovecot/imap ] ;;
+    dovecot-lmtpd) [ -x /usr/lib/dovecot/lmtp ] ;;
     erlang-p1-sqlite3) compgen -G '/usr/lib/erlang/lib/p1_sqlite3-*' >/dev/null ;;
     nodejs) converse_is_there || command -v node >/dev/null ;;
     npm) converse_is_there || command -v npm >/dev/null ;;
@@ -154,7 +156,7 @@ set_up() { # demo | check | test
       ;;
     test)
       need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd \
-        erlang-p1-sqlite3 postgresql chromium libatomic1 faketime postfix
+        erlang-p1-sqlite3 postgresql chromium libatomic1 faketime postfix dovecot-imapd dovecot-lmtpd
       need_venv test
       need_converse must
       ;;

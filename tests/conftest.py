@@ -9,6 +9,7 @@ import pytest
 
 from tests.peers import daemon
 from tests.peers.atheme import Atheme, running_atheme
+from tests.peers.dovecot import Dovecot, running_dovecot
 from tests.peers.ejabberd import Ejabberd, running_ejabberd
 from tests.peers.inspircd import Inspircd, running_inspircd
 from tests.peers.ngircd import Ngircd, running_ngircd
@@ -65,6 +66,13 @@ def atheme(inspircd: Inspircd) -> Iterator[Atheme]:
 def ngircd() -> Iterator[Ngircd]:
     """A ngIRCd with TLS: hardly any IRCv3."""
     with running_ngircd() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """A Dovecot without accounts: each test adds its own. A test that restarts it should run its own."""
+    with running_dovecot() as server:
         yield server
 
 

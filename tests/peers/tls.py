@@ -22,8 +22,9 @@ class Certificates:
     key_file: Path
 
 
-def make_certificates(folder: Path, *names: str) -> Certificates:
-    """Write an authority and a certificate for the given DNS names, localhost and 127.0.0.1."""
+def make_certificates(folder: Path, *names: str, expired: bool = False) -> Certificates:
+    """Write an authority and a certificate for the given DNS names, localhost and 127.0.0.1. `expired`: the
+    server's own ran out yesterday."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name, name = _name("throw-away test authority"), _name(names[0] if names else "localhost")
     subject_names = [x509.DNSName(each) for each in dict.fromkeys(["localhost", *names])]
@@ -36,7 +37,7 @@ def make_certificates(folder: Path, *names: str) -> Certificates:
         .sign(ca_key, hashes.SHA256())
     )
     cert = (
-        _builder(name, ca_name, key.public_key())
+        _builder(name, ca_name, key.public_key(), -1 if expired else 2)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(sign_certificates=False), critical=True)
         .add_extension(x509.SubjectAlternativeName([*subject_names, *addresses]), critical=False)
@@ -61,7 +62,7 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int = 2
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -70,8 +71,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
+        .not_valid_before(now - datetime.timedelta(days=3 if days < 0 else 0, hours=1))
+        .not_valid_after(now + datetime.timedelta(days=days))
     )
 
 

@@ -1,0 +1,156 @@
+"""Knows what the email backend is as a whole: its description, addresses, registration, and how sessions
+start."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from backends.email import address, forms
+from backends.email.arrivals import Arrivals
+from backends.email.conversations import Conversations
+from backends.email.departures import Tools, Way
+from backends.email.imap.login import Credentials
+from backends.email.imap.settings import Settings
+from backends.email.imap.watcher import Inbox
+from backends.email.options import MIB, Options, read_password
+from backends.email.options import check as check_options
+from backends.email.reception import Reception
+from backends.email.session import CAPABILITIES, DomainSession, MailboxSession
+from backends.email.mail_servers import MailServers
+from backends.email.signup import SignUp
+from backends.email.smtp.client import Submitter
+from backends.email.smtp.login import Login
+from backends.email.smtp.spool import clear_spool
+from backends.email.values import Limits, Person
+from backends.email.worker.mail_worker import MailWorker
+from bridge.api import (
+    Account,
+    Address,
+    BackendInfo,
+    Form,
+    GatewayHost,
+    Host,
+    NetworkId,
+    Resolver,
+    Session,
+)
+
+PROMPT = "Whose mail address? (like alice@example.org)"
+
+
+class EmailBackend:
+    """Mail on one gateway domain; see `bridge.api.ServingBackend`."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._talks = Conversations()
+        self._arrivals = Arrivals(self._talks)
+        self._resolver = MailServers(options)
+        self._info = BackendInfo(
+            name="email",
+            type="smtp",
+            title="Email",
+            description="Mail as chat",
+            registration_required=True,
+            contacts_online=True,
+            contact_prompt=PROMPT,
+            contact_features=CAPABILITIES,
+        )
+
+    @property
+    def info(self) -> BackendInfo:
+        """What it is."""
+        return self._info
+
+    def parse_address(self, local: str) -> Address:
+        """See `Backend.parse_address`."""
+        return address.parse(local)
+
+    def format_address(self, address_: Address) -> str:
+        """See `Backend.format_address`."""
+        return address.format_(address_)
+
+    def contact_from_prompt(self, text: str) -> Address:
+        """See `Backend.contact_from_prompt`."""
+        return address.from_prompt(text)
+
+    def display_name(self, address_: Address) -> str:
+        """See `Backend.display_name`."""
+        return address.format_(address_) or self._info.title
+
+    def registration(self, network: NetworkId, known: Mapping[str, str]) -> Form:
+        """See `Backend.registration`."""
+        return forms.form(self._options, known)
+
+    async def check_registration(
+        self, network: NetworkId, values: Mapping[str, str], resolver: Resolver
+    ) -> Mapping[str, str]:
+        """See `Backend.check_registration`. The login to a mailbox is tried."""
+        return await SignUp(self._options, resolver).judge(values)
+
+    def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
+        """An address in our domain is one account's alone."""
+        return (settings["email"],) if settings.get("kind") == forms.DOMAIN else ()
+
+    def open(self, account: Account, host: Host) -> Session:
+        """See `Backend.open`."""
+        settings = account.settings
+        sender = Person(settings.get("email", ""), settings.get("name", ""))
+        if settings.get("kind") == forms.DOMAIN:
+            login = None
+            if self._options.smarthost_user:
+                login = Login(self._options.smarthost_user, read_password(self._options))
+            return DomainSession(host, self._tools, Way(sender, self._options.smarthost_server(), login))
+        return self._mailbox(account, host, sender)
+
+    async def serve(self, host: GatewayHost) -> None:
+        """See `ServingBackend.serve`."""
+        tools = self._tools
+        await asyncio.to_thread(clear_spool, tools.spool)
+        self._resolver.users = host
+        try:
+            async with Reception(self._options, tools, self._arrivals, host).open():
+                await asyncio.Event().wait()
+        finally:
+            await tools.submitter.close()
+            await tools.worker.close()
+
+    def _mailbox(self, account: Account, host: Host, sender: Person) -> Session:
+        settings, password = account.settings, account.secrets.get("password", "")
+        user = settings.get("login") or sender.address
+        incoming, outgoing = forms.stored_servers(settings)
+        inbox = Inbox(incoming, Credentials(user, password), frozenset({sender.address}))
+        times = Settings(
+            idle=self._options.idle,
+            poll=self._options.poll,
+            largest=self._options.max_mail * MIB,
+            backfill=int(settings.get("backfill") or 0),
+        )
+        way = Way(sender, outgoing, Login(user, password))
+        return MailboxSession(host, self._tools, way, self._arrivals, inbox, self._context, times)
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._options.ca_file or None)
+
+    @cached_property
+    def _tools(self) -> Tools:
+        spool = Path(self._options.spool or tempfile.mkdtemp(prefix="xmpp-bridge-mail-"))
+        limits = Limits(attachment=self._options.max_attachment * MIB)
+        submitter = Submitter(
+            self._resolver, ca_file=self._options.ca_file, helo=self._options.hostname or self._options.domain
+        )
+        return Tools(
+            MailWorker(limits=limits), submitter, self._talks, spool, self._options.max_attachment * MIB
+        )
+
+
+def create(options: Options) -> EmailBackend:
+    """The backend for one gateway domain. Raises `ValueError` with a text that names the option."""
+    check_options(options)
+    return EmailBackend(options)

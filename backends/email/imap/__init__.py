@@ -1,0 +1,1 @@
+"""A mailbox, watched over IMAP: new mail as files, marks and copies back."""
