@@ -1,4 +1,4 @@
-"""Knows how mail addresses stand in JIDs: `alice\\40example.org@gateway`, and the older `alice%example.org`."""
+"""Knows how mail addresses stand in JIDs: `alice\\40example.org`, and the older `alice%example.org`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from backends.email import conversations
 from backends.email.conversations import Conversations, Talk, Thread
 from backends.email.values import ReadMail, Report, SavedFile, Verdict
@@ -181,8 +179,14 @@ def _messages(
         name=mail.sender.name if mail.sender else "",
     )
     rest = [
-        msgspec.structs.replace(
-            first, id=MessageId(f"{mail.id}#{number}"), content=Content("", attachments=(file,)), reply_to=None
+        MessageReceived(
+            chat,
+            nobody,
+            MessageId(f"{mail.id}#{number}"),
+            Content("", attachments=(file,)),
+            sent_at=first.sent_at,
+            thread=thread.id,
+            name=first.name,
         )
         for number, file in enumerate(files, 1)
     ]

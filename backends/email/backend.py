@@ -17,11 +17,11 @@ from backends.email.departures import Tools, Way
 from backends.email.imap.login import Credentials
 from backends.email.imap.settings import Settings
 from backends.email.imap.watcher import Inbox
+from backends.email.mail_servers import MailServers
 from backends.email.options import MIB, Options, read_password
 from backends.email.options import check as check_options
 from backends.email.reception import Reception
 from backends.email.session import CAPABILITIES, DomainSession, MailboxSession
-from backends.email.mail_servers import MailServers
 from backends.email.signup import SignUp
 from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
@@ -122,16 +122,16 @@ class EmailBackend:
 
     def _mailbox(self, account: Account, host: Host, sender: Person) -> Session:
         settings, password = account.settings, account.secrets.get("password", "")
-        user = settings.get("login") or sender.address
         incoming, outgoing = forms.stored_servers(settings)
-        inbox = Inbox(incoming, Credentials(user, password), frozenset({sender.address}))
+        own = frozenset({sender.address})
+        inbox = Inbox(incoming, Credentials(settings.get("imap_user", ""), password), own)
         times = Settings(
             idle=self._options.idle,
             poll=self._options.poll,
             largest=self._options.max_mail * MIB,
             backfill=int(settings.get("backfill") or 0),
         )
-        way = Way(sender, outgoing, Login(user, password))
+        way = Way(sender, outgoing, Login(settings.get("smtp_user", ""), password))
         return MailboxSession(host, self._tools, way, self._arrivals, inbox, self._context, times)
 
     @cached_property

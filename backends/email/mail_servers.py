@@ -1,5 +1,5 @@
-"""Knows which addresses mail servers may be at: users' servers where the gateway lets them be, the admin's own
-smarthost wherever it is."""
+"""Knows which addresses mail servers may be at: users' servers where the gateway lets them be, the admin's
+own smarthost wherever it is."""
 
 from __future__ import annotations
 

@@ -20,14 +20,15 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     encryption. `ca_file`: trust this CA (PEM) instead of the system's. `idle` and `poll`: seconds after which
     a mailbox is looked at anew, with and without IDLE.
 
-    A domain of ours: `domain`: users may claim addresses in it. `smtp_listen`, `lmtp_listen` ("address:port"):
-    where its mail comes in. `cert_file`, `key_file` (PEM): offer STARTTLS. `listen_from`: the networks that may
-    connect (empty: all for SMTP, private ones for LMTP). `hostname`: how the bridge calls itself (empty: the
-    domain). `postmaster`: the address in the domain that gets mail for postmaster. `smarthost` ("host:port")
-    takes the mail that users send from the domain; `smarthost_tls`: "tls", "starttls" or "off";
-    `smarthost_user` and `smarthost_password_file`: its login, if it wants one.
+    A domain of ours: `domain`: users may claim addresses in it. `smtp_listen`, `lmtp_listen`
+    ("address:port"): where its mail comes in. `cert_file`, `key_file` (PEM): offer STARTTLS. `listen_from`:
+    the networks that may connect (empty: all for SMTP, private ones for LMTP). `hostname`: how the bridge
+    calls itself (empty: the domain). `postmaster`: the address in the domain that gets mail for postmaster.
+    `smarthost` ("host:port") takes the mail that users send from the domain; `smarthost_tls`: "tls",
+    "starttls" or "off"; `smarthost_user` and `smarthost_password_file`: its login, if it wants one.
 
-    `max_mail` and `max_attachment` are in MiB. `spool`: a folder for mails under way (empty: a temporary one).
+    `max_mail` and `max_attachment` are in MiB. `spool`: a folder for mails under way (empty: a temporary
+    one).
     """
 
     mailboxes: bool = True
@@ -88,7 +89,7 @@ def check(options: Options) -> None:
     if listens and not options.domain:
         raise ValueError("domain: must be set where the bridge listens for mail (smtp_listen, lmtp_listen)")
     if options.domain and not listens:
-        raise ValueError("smtp_listen, lmtp_listen: one of them must be set for mail to the domain to come in")
+        raise ValueError("smtp_listen, lmtp_listen: set one of them for mail to the domain to come in")
     if options.domain and not options.smarthost:
         raise ValueError("smarthost: must be set for mail from the domain to go out")
     if options.domain and (options.domain != options.domain.lower() or "." not in options.domain):

@@ -17,6 +17,7 @@ from backends.email.imap.settings import Settings
 from backends.email.imap.trouble import ServerSaidNo
 from backends.email.imap.watcher import Inbox, Watcher
 from backends.email.values import ReadMail, SavedFile
+from backends.email.worker.pool import Busy
 from bridge.api import (
     Answer,
     AskPing,
@@ -180,8 +181,11 @@ class MailboxSession(_Session):
         """A mail came: tell of it. Waits where the bridge has more than it can pass on."""
         if self._host.congested:
             await self._host.drain()
-        async with self._tools.worker.read(mail.path, self._tools.spool) as read:
-            await self._take(_with_note(read, mail), (self._cursor, mail.place))
+        try:
+            async with self._tools.worker.read(mail.path, self._tools.spool) as read:
+                await self._take(_with_note(read, mail), (self._cursor, mail.place))
+        except (Busy, OSError) as error:
+            raise ConnectionLost(f"The gateway has no room for mails right now: {error}") from error
 
     async def _take(self, mail: ReadMail, cursor: tuple[str, str]) -> None:
         async def upload(file: SavedFile) -> Attachment:

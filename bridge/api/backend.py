@@ -28,6 +28,8 @@ class BackendInfo(msgspec.Struct, frozen=True):
     `on_demand`: a session lives while a room or a chat needs it; else it lives while the account is
     registered. `registration_required` is what the admin decided or the network needs. `resend_unknown`: a
     message with an `Unknown` outcome may be sent again (the network drops doubles by `SendMessage.key`).
+    `contacts_online`: the network tells nothing of who is there, so contacts are shown online while the
+    account is connected.
     `many_networks`: users name the network they mean; else there is one, and its id is `""`.
     `contact_prompt` is the question of jabber:iq:gateway (XEP-0100 §6.3): what to type to add a
     contact or a room.
@@ -43,6 +45,7 @@ class BackendInfo(msgspec.Struct, frozen=True):
     many_networks: bool = False
     registration_required: bool = False
     resend_unknown: bool = False
+    contacts_online: bool = False
     contact_prompt: str = ""
     pace: Pace = Pace()
     room_features: Capabilities = Capabilities()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -90,9 +91,6 @@ class Events:
             MessageCorrected: self._corrected,
             MessageRetracted: self._unmapped,
             ReactionsChanged: self._unmapped,
-            Delivered: self._reported,
-            Displayed: self._reported,
-            DeliveryFailed: self._reported,
             MessageLost: self._lost,
         }
 
@@ -102,6 +100,8 @@ class Events:
             return self._direct(live, event, event.chat, cursor)
         if type(event) is MessageCorrected and type(event.chat) is DirectChat:
             return self._direct(live, _as_message(event), event.chat, cursor)
+        if isinstance(event, Delivered | Displayed | DeliveryFailed):
+            return self._reported(live, event, cursor)
         try:
             if type(event) is MessageReceived and type(event.chat) is RoomChat:
                 self._rooms.message(live, event, event.chat.room)
@@ -277,23 +277,39 @@ class Events:
         new = self._ground.face.jid(ContactAddress(live.network, event.new))
         self._ground.face.network_text(live.user, old, f"is now known as {new}")
 
-    def _reported(self, live: LiveAccount, event: Delivered | Displayed | DeliveryFailed) -> None:
-        """What became of a direct message of the user's."""
+    def _reported(
+        self, live: LiveAccount, event: Delivered | Displayed | DeliveryFailed, cursor: Cursor
+    ) -> Awaitable[None]:
+        """What became of a direct message of the user's. The awaitable completes when they have been told: a
+        network that waits for that gives the report again after a crash."""
         if not isinstance(event.chat, DirectChat):
             self._unmapped(live, event)
-        elif (sent := self._ground.message_ids.newest.find(live.id, event.target)) is not None:
-            self._report(live, event, event.chat.contact, *sent)
-        else:
-            self._tasks.start(self._late_report(live, event, event.chat.contact), "late report")
+            return DONE if cursor is None else self._moved(live, cursor)
+        known = self._ground.message_ids.newest.find(live.id, event.target)
+        if known is not None and cursor is None and self._ground.link_is_up:
+            resource, stanza_id, contact = known
+            self._report(live, event, ContactId(contact), resource, stanza_id)
+            return DONE
+        return asyncio.shield(
+            self._tasks.start(self._report_late(live, event, event.chat.contact, cursor), "report")
+        )
 
-    async def _late_report(
-        self, live: LiveAccount, event: Delivered | Displayed | DeliveryFailed, contact: ContactId
+    async def _report_late(
+        self,
+        live: LiveAccount,
+        event: Delivered | Displayed | DeliveryFailed,
+        contact: ContactId,
+        cursor: Cursor,
     ) -> None:
         sent = await self._ground.message_ids.stanza(live.id, event.target)
         if sent is None or not sent.resource:
             self._unmapped(live, event)
         else:
-            self._report(live, event, contact, *sent)
+            await self._ground.linked.wait()
+            self._report(live, event, ContactId(sent.chat or contact), sent.resource, sent.stanza_id)
+            await self._ground.face.caught_up()
+        if cursor is not None:
+            await self._moved(live, cursor)
 
     def _report(
         self,

@@ -140,6 +140,7 @@ class Gateway:
     def link_up(self) -> None:
         """The XMPP server is connected (again)."""
         self._ground.link_is_up = True
+        self._ground.linked.set()
         self._inbox.link_up()
         self._outbox.link_up()
         self.roster.link_up()
@@ -160,6 +161,7 @@ class Gateway:
         """The XMPP server is gone. Sessions to foreign networks stay up."""
         log.info("XMPP link down: %s", reason, extra={"gateway": self.domain})
         self._ground.link_is_up = False
+        self._ground.linked.clear()
         self._entrance.link_down()
         self._absence.link_down()
 

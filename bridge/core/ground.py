@@ -80,6 +80,7 @@ class Ground:
         "guard",
         "info",
         "link_is_up",
+        "linked",
         "message_ids",
         "salt",
         "senders",
@@ -103,6 +104,7 @@ class Ground:
         self.chance: Callable[[], float] = random.random
         self.stanza_id = StanzaIds()
         self.link_is_up = False
+        self.linked = asyncio.Event()
         self.stopping = False
         self.turn = asyncio.Lock()
         self.salt = b""

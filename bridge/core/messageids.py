@@ -33,7 +33,7 @@ class MessageIds:
     ) -> None:
         """A user's message went out under these ids (one for each part)."""
         for message_id in ids:
-            self.newest.remember(account, (message_id,), resource, stanza_id)
+            self.newest.remember(account, (message_id,), resource, stanza_id, contact)
             self._stored.put(account, message_id, contact, stanza_id, resource)
 
     def received(self, account: AccountId, contact: ContactId, message_id: MessageId, stanza_id: str) -> None:

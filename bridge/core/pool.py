@@ -160,7 +160,7 @@ class SessionPool:
     def refresh_watched(self, live: LiveAccount) -> None:
         """Tell the user which of the contacts in their roster came or went, as far as shared rooms show
         it."""
-        if not live.watched:
+        if not live.watched or self._ground.info.contacts_online:
             return
         seen = {
             occupant.contact

@@ -126,6 +126,8 @@ class Roster:
         """A network is connected: it, and what can be seen on it, goes online in rosters."""
         for contact in self._contacts.get((live.user, live.network), ()):
             live.watched.setdefault(contact, False)
+        if self._ground.info.contacts_online:
+            live.watched.update(dict.fromkeys(live.watched, True))
         for contact, online in live.watched.items():
             if online:
                 puppet = self._ground.face.jid(ContactAddress(live.network, contact))
@@ -138,6 +140,11 @@ class Roster:
     def session_offline(self, live: LiveAccount) -> None:
         """A network is not connected any more. A gateway that stands for its one network is still there for
         those who have it in their rosters."""
+        if self._ground.info.contacts_online:
+            for contact in live.watched:
+                live.watched[contact] = False
+                puppet = self._ground.face.jid(ContactAddress(live.network, contact))
+                self._ground.face.puppet_presence(live.user, puppet, False)
         known = self._known.get((live.user, live.jid))
         if live.jid == self._ground.domain and known is not None and known.user_subscribed:
             return
@@ -169,6 +176,9 @@ class Roster:
         if live is None or live.session is None:
             return False
         if isinstance(address, NetworkAddress):
+            return True
+        if self._ground.info.contacts_online:
+            live.watched[address.contact] = True
             return True
         self._pool.refresh_watched(live)
         return live.watched.get(address.contact, False)

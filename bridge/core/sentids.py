@@ -15,21 +15,24 @@ KEPT = 20_000
 
 
 class SentIds:
-    """The newest direct messages that a network gave ids: (account, id) -> (sender's full JID, stanza id)."""
+    """The newest direct messages that a network gave ids: (account, id) -> (sender's full JID, stanza id,
+    contact)."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._found: OrderedDict[tuple[AccountId, MessageId], tuple[str, str]] = OrderedDict()
+        self._found: OrderedDict[tuple[AccountId, MessageId], tuple[str, str, str]] = OrderedDict()
 
-    def remember(self, account: AccountId, ids: Iterable[MessageId], resource: str, stanza_id: str) -> None:
+    def remember(
+        self, account: AccountId, ids: Iterable[MessageId], resource: str, stanza_id: str, contact: str = ""
+    ) -> None:
         """A message went out under these ids (one for each part)."""
         for message_id in ids:
-            self._found[account, message_id] = (resource, stanza_id)
+            self._found[account, message_id] = (resource, stanza_id, contact)
         while len(self._found) > self._kept:
             self._found.popitem(last=False)
 
-    def find(self, account: AccountId, message_id: MessageId) -> tuple[str, str] | None:
-        """Who sent it, and with which stanza id; None: not known (any more)."""
+    def find(self, account: AccountId, message_id: MessageId) -> tuple[str, str, str] | None:
+        """Who sent it, with which stanza id, to whom; None: not known (any more)."""
         return self._found.get((account, message_id))
 
 

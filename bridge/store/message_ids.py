@@ -16,10 +16,12 @@ from bridge.store.writer import Writer
 
 
 class KnownMessage(NamedTuple):
-    """A message: who sent it (a full JID of the user's; empty: the contact) with which stanza id."""
+    """A message: who sent it (a full JID of the user's; empty: the contact) with which stanza id, in the chat
+    with whom."""
 
     resource: str
     stanza_id: str
+    chat: str
 
 
 class MessageIds:
@@ -49,7 +51,7 @@ class MessageIds:
     async def stanza(self, account: str, network_id: str) -> KnownMessage | None:
         """The stanza for a network's id; None: not known. Raises StoreDown."""
         table = message_ids.c
-        query = select(table.resource, table.stanza_id).where(
+        query = select(table.resource, table.stanza_id, table.chat).where(
             table.account == account, table.network_id == network_id
         )
         await self._writer.flush()

@@ -16,8 +16,8 @@ async def test_both_ways(store: Store) -> None:
     ids = store.message_ids
     ids.put("a", "<1@x>", "bob", "s1", "")
     ids.put("a", "<2@x>", "bob", "s2", "alice@example.test/phone")
-    assert await ids.stanza("a", "<1@x>") == KnownMessage("", "s1")
-    assert await ids.stanza("a", "<2@x>") == KnownMessage("alice@example.test/phone", "s2")
+    assert await ids.stanza("a", "<1@x>") == KnownMessage("", "s1", "bob")
+    assert await ids.stanza("a", "<2@x>") == KnownMessage("alice@example.test/phone", "s2", "bob")
     assert await ids.network_id("a", "bob", "s2") == "<2@x>"
     assert await ids.stanza("b", "<1@x>") is None
     assert await ids.network_id("a", "carol", "s2") is None
@@ -27,7 +27,7 @@ async def test_what_is_known_stays(store: Store) -> None:
     ids = store.message_ids
     ids.put("a", "1", "bob", "first", "")
     ids.put("a", "1", "bob", "again", "")
-    assert await ids.stanza("a", "1") == KnownMessage("", "first")
+    assert await ids.stanza("a", "1") == KnownMessage("", "first", "bob")
 
 
 async def test_of_several_parts_the_first(store: Store) -> None:
