@@ -7,9 +7,11 @@ import ssl
 from collections.abc import Mapping
 from functools import partial
 
+import msgspec
+
 from backends.email import forms
 from backends.email.address import LONGEST
-from backends.email.discovery.found import Found
+from backends.email.discovery.found import Candidate, Found
 from backends.email.discovery.records import system_dns
 from backends.email.discovery.search import Search
 from backends.email.discovery.trial import imap_login, try_login
@@ -87,27 +89,34 @@ class SignUp:
     async def _candidates(self, given: Mapping[str, str], context: ssl.SSLContext) -> Found:
         web = Web(self._resolver, context)
         search = Search(self._resolver, web, system_dns())
-        return await search.find(
-            given["email"],
-            imap=self._server("imap_server", given.get("imap_server", "")),
-            smtp=self._server("smtp_server", given.get("smtp_server", "")),
-            user=given.get("username", ""),
+        imap = _server("imap_server", given.get("imap_server", ""))
+        smtp = _server("smtp_server", given.get("smtp_server", ""))
+        found = await search.find(given["email"], imap=imap, smtp=smtp, user=given.get("username", ""))
+        return Found(
+            _both_ways("imap_server", found.imap, by_hand=imap is not None),
+            _both_ways("smtp_server", found.smtp, by_hand=smtp is not None),
+            found.tried,
         )
 
-    def _server(self, field: str, text: str) -> Server | None:
-        """A server given by hand: `host` or `host:port`."""
-        if not text:
-            return None
-        ports = _PORTS[field]
-        try:
-            host, port = host_and_port(field, text.lower(), next(iter(ports)))
-        except ValueError:
-            text = "A server is a name like mail.example.org or name:port."
-            raise RegistrationRefused(text, field) from None
-        security = ports.get(port)
-        if security is None:
-            security = Security.TLS if str(port).endswith(("993", "465")) else Security.STARTTLS
-        return Server(host, port, security)
+
+def _server(field: str, text: str) -> Server | None:
+    """A server given by hand: `host` or `host:port`."""
+    if not text:
+        return None
+    ports = _PORTS[field]
+    try:
+        host, port = host_and_port(field, text.lower(), next(iter(ports)))
+    except ValueError:
+        raise RegistrationRefused("A server is a name like mail.example.org or name:port.", field) from None
+    return Server(host, port, ports.get(port, Security.TLS))
+
+
+def _both_ways(field: str, found: tuple[Candidate, ...], *, by_hand: bool) -> tuple[Candidate, ...]:
+    """At a port that nothing is known of, TLS from the first byte, then STARTTLS."""
+    if not by_hand or found[0].server.port in _PORTS[field]:
+        return found
+    server = msgspec.structs.replace(found[0].server, security=Security.STARTTLS)
+    return found[0], msgspec.structs.replace(found[0], server=server)
 
 
 def _tidy(name: str, value: str) -> str:

@@ -29,12 +29,13 @@ class BridgeSetup:
     """What the bridge is to serve. `networks` are TOML lines below the IRC gateway's options; `data_dir` is
     the bridge's folder, if not given."""
 
-    networks: str
+    networks: str = ""
     options: str = "throttle_burst = 1000\nthrottle_per_second = 1000.0\n"
     gateway: str = ""
     extra: str = ""
     xmpp: str = ""
     secret: str = "sekrit"
+    backend: str = "irc"
     domain: str = DOMAIN
     store_url: str = ""
     data_dir: Path | None = None
@@ -70,7 +71,7 @@ class Bridge(Daemon):
             f'domain = "{self.server.host}"\n{setup.xmpp}\n'
             f'[log]\nlevel = "info"\nformat = "json"\n'
             f"{setup.extra}\n"
-            f'[gateway."{setup.domain}"]\nbackend = "irc"\nsecret = "{setup.secret}"\n'
+            f'[gateway."{setup.domain}"]\nbackend = "{setup.backend}"\nsecret = "{setup.secret}"\n'
             f"allow_private_networks = {str(setup.allow_private).lower()}\n{setup.gateway}\n"
             f'[gateway."{setup.domain}".options]\n{setup.options}\n'
             f"{setup.networks}\n"
