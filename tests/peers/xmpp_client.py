@@ -101,6 +101,7 @@ class XmppClient:
         if abruptly:
             self.client.abort()
         await self.client.disconnect(wait=1.0)
+        await asyncio.sleep(0)  # slixmpp cancels its tasks, which takes them a turn of the loop
 
     def send(self, xml: str) -> None:
         """Send raw XML as it stands (the default namespace is jabber:client)."""
