@@ -101,7 +101,9 @@ class XmppClient:
         if abruptly:
             self.client.abort()
         await self.client.disconnect(wait=1.0)
-        await asyncio.sleep(0)  # slixmpp cancels its tasks, which takes them a turn of the loop
+        if (sending := self.client._run_out_filters) is not None:
+            sending.cancel()  # slixmpp's own; it does not wait until that has ended, and Python complains
+            await asyncio.wait([sending], timeout=1.0)
 
     def send(self, xml: str) -> None:
         """Send raw XML as it stands (the default namespace is jabber:client)."""
