@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from backends.email.reading import bodies, invitations, marks, new_text, pictures, tnef, transfer
+from backends.email.reading import bodies, file_names, invitations, marks, new_text, pictures, tnef, transfer
 from backends.email.reading.bodies import Body
 from backends.email.reading.saving import Saver
 from backends.email.reading.selection import Selection
@@ -27,7 +27,7 @@ class Files:
                 self._saver.part(part)
                 continue
             for name, octets in found.files:
-                self._saver.data([octets], name, "application/octet-stream")
+                self._saver.data([octets], name, file_names.media_type(name))
             if not body.text.strip():
                 body.add(bodies.of_html(found.html) if found.html else Body(found.text))
 

@@ -99,7 +99,7 @@ class _Reading:
     def _text(self, body: Body, subject: str, invitation: str) -> tuple[str, bool]:
         """The text for the chat, and whether something is missing from it."""
         text, cut = new_text.find(body.text, subject=subject, flowed=body.flowed)
-        text = marks.without(text).strip("\n")
+        text = marks.without(text).strip("\n").rstrip()
         text = "\n\n".join(each for each in (text, invitation) if each)
         cut = cut or body.signed or self._parts_cut or not body.complete
         if len(text) > self._limits.text:

@@ -33,17 +33,25 @@ def _split_at_forward(lines: list[str], forward: bool) -> tuple[list[str], list[
     """The lines before a forwarded mail, and those from there on. `forward`: the subject says that a block
     of header lines is one, too."""
     for index, line in enumerate(lines):
-        if header_blocks.is_forward_line(line):
+        if _begins_forward(lines, index):
             return lines[:index], lines[index:]
         quote = line.startswith(marks.QUOTE) or header_blocks.is_original_line(line)
         if quote or header_blocks.begins_at(lines, index):
             if forward:
                 start = header_blocks.above(lines, index)
                 return lines[:start], lines[start:]
-            if any(map(header_blocks.is_forward_line, lines[index + 1 : index + 4])):
+            if any(_begins_forward(lines, each) for each in range(index + 1, min(index + 4, len(lines)))):
                 continue  # the mailer's markup for a quote is around a forwarded mail
             break
     return lines, []
+
+
+def _begins_forward(lines: list[str], index: int) -> bool:
+    """Whether a line says that a forwarded mail follows; Apple Mail has that line in the quote, as its first."""
+    line = lines[index].removeprefix(marks.ATTRIBUTION)
+    if line.startswith(">") and not (index and lines[index - 1].startswith(">")):
+        line = line[1:]
+    return header_blocks.is_forward_line(line)
 
 
 def _without_quotes(lines: list[str], flowed: bool) -> list[str]:
