@@ -1,0 +1,1 @@
+"""Finds the servers of a mail address, and tries them."""
