@@ -102,6 +102,7 @@ class App:
         # collection, during which nothing else runs.
         gc.collect()
         gc.freeze()
+        gc.enable()
         # A burst makes thousands of messages that reference counts alone take down again; looking for
         # cycles among them at each 700 costs a tenth of all processor time.
         gc.set_threshold(_YOUNG)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bridge.api import Account, AuthFailed, Chat, ConnectionLost, ContactAddress, NetworkId, Reason, Session
 from bridge.core.ground import Ground
@@ -27,6 +27,8 @@ class SessionPool:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._live: dict[tuple[str, NetworkId], LiveAccount] = {}
+        self.by_place: Mapping[tuple[str, NetworkId], LiveAccount] = self._live
+        """the accounts that are live, by user and network, for those who look often"""
         self._of_user: dict[str, dict[NetworkId, LiveAccount]] = {}
         self._supervisors: dict[LiveAccount, Supervisor] = {}
         self._turns: dict[NetworkId, asyncio.Semaphore] = {}

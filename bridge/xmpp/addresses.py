@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 
 from bridge.api import (
@@ -30,8 +31,8 @@ class Addresses:
         self.domain = domain
         self._backend = backend
         self.jid = lru_cache(_CACHE)(self._jid)
-        self._rooms: dict[str, RoomAddress] = {}
-        self._room_jids: dict[str, str] = {}
+        self.rooms: dict[str, tuple[RoomAddress, str]] = {}
+        """the rooms that `parse` has found lately, with their JIDs, by escaped local part; to look at only"""
 
     def _jid(self, address: Address) -> str:
         """The bare JID of an address (XEP-0106); the domain alone where the backend gives it no name.
@@ -45,26 +46,18 @@ class Addresses:
 
         Only rooms are remembered, since they come with every message: what else a name can be, a network may
         tell its backend when it is connected."""
-        room = self._rooms.get(local)
-        if room is not None:
-            return room
+        known = self.rooms.get(local)
+        if known is not None:
+            return known[0]
         if not local:
             return None
         address = self._backend.parse_address(unescape_local(local))
         if isinstance(address, RoomAddress):
-            if len(self._rooms) >= _CACHE:
-                self._rooms.clear()
-                self._room_jids.clear()
-            self._rooms[local] = address
+            if len(self.rooms) >= _CACHE:
+                self.rooms.clear()
+            with contextlib.suppress(BadJid):
+                self.rooms[local] = address, self.jid(address)
         return address
-
-    def room_jid(self, local: str, room: RoomAddress) -> str:
-        """The JID of the room that `parse` found in a local part. To look a string up costs a third of what
-        looking up an address does."""
-        jid = self._room_jids.get(local)
-        if jid is None:
-            jid = self._room_jids[local] = self.jid(room)
-        return jid
 
     def nick(self, resource: str) -> OccupantId:
         """The name in a room that a resource stands for."""

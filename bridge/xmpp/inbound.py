@@ -52,6 +52,8 @@ class BadStanza(ValueError):
 Fields = dict[str, Any]
 _Reader = Callable[[Element, Fields], None]
 _MESSAGE_TYPES = frozenset({"chat", "groupchat", "headline", "error", "normal"})
+_BESIDE = frozenset({"lang", "origin_id", "receipt_request", "markable", "chat_state", "hints"})
+"""What changes nothing of what a message says."""
 _SHOWS = frozenset({"away", "chat", "dnd", "xa"})
 
 
@@ -80,8 +82,9 @@ def read_message(element: Element) -> InMessage:
     sender, user, to, local, domain, resource = _addresses(get("from"), get("to"))
     id_ = get("id", "")
     if not found:
-        return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body)
-    return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, **found)
+        return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, True)
+    plain = found.keys() <= _BESIDE
+    return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, plain, **found)
 
 
 def read_presence(element: Element) -> InPresence:

@@ -113,6 +113,9 @@ class InMessage(Struct, frozen=True):
     element: Element
     body: str | None = None
     """without the quote that a reply carries for old clients (XEP-0428)"""
+    plain: bool = False
+    """there is nothing but the body that says anything: at most ids, states and requests for receipts beside
+    it"""
     subject: str | None = None
     thread: str = ""
     lang: str = ""
