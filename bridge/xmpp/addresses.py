@@ -16,11 +16,10 @@ from bridge.api import (
     RoomAddress,
 )
 from bridge.core.room import Room
-from bridge.xmpp.jids import BadJid, escape_local, prepare, unescape_local
+from bridge.xmpp.jids import CACHED, LONGEST_KEPT, BadJid, escape_local, prepare, unescape_local
 
 __all__ = ["Addresses", "occupant_at", "resource_of"]
 
-_CACHE = 16384
 _RESOURCE_BYTES = 1023
 
 
@@ -30,7 +29,7 @@ class Addresses:
     def __init__(self, domain: str, backend: Backend) -> None:
         self.domain = domain
         self._backend = backend
-        self.jid = lru_cache(_CACHE)(self._jid)
+        self.jid = lru_cache(CACHED)(self._jid)
         self.rooms: dict[str, tuple[RoomAddress, str]] = {}
         """the rooms that `parse` has found lately, with their JIDs, by escaped local part; to look at only"""
 
@@ -52,8 +51,8 @@ class Addresses:
         if not local:
             return None
         address = self._backend.parse_address(unescape_local(local))
-        if isinstance(address, RoomAddress):
-            if len(self.rooms) >= _CACHE:
+        if isinstance(address, RoomAddress) and len(local) <= LONGEST_KEPT:
+            if len(self.rooms) >= CACHED:
                 self.rooms.clear()
             with contextlib.suppress(BadJid):
                 self.rooms[local] = address, self.jid(address)
@@ -110,7 +109,7 @@ def resource_of(name: str) -> str:
     return _checked_resource(name)
 
 
-@lru_cache(_CACHE)
+@lru_cache(CACHED)
 def _checked_resource(name: str) -> str:
     try:
         prepare(f"x@x/{name}")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from bridge.xmpp.jids import bare, prepare, split
+from bridge.xmpp.jids import CACHED, LONGEST_KEPT, bare, prepare, split
 from bridge.xmpp.received import (
     Caps,
     Delay,
@@ -109,14 +109,23 @@ def read_error(stanza: Element) -> InError:
     return error if isinstance(error, InError) else InError("cancel", "")
 
 
-@lru_cache(maxsize=16384)
 def _addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, str, str]:
-    """`sender`, `user`, `to` and its three parts. Who writes once to somebody does so again."""
+    """`sender`, `user`, `to` and its three parts."""
+    if len(sender or "") + len(to or "") > 2 * LONGEST_KEPT:
+        return _read_addresses(sender, to)
+    return _kept_addresses(sender, to)
+
+
+def _read_addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, str, str]:
     if not sender:
         raise BadStanza("a stanza without a 'from' address")
     sender = prepare(sender)
     to = prepare(to) if to else ""
     return sender, bare(sender), to, *split(to)
+
+
+_kept_addresses = lru_cache(CACHED)(_read_addresses)
+"""Who writes once to somebody does so again."""
 
 
 # ---- children of a message: each puts what it found into the fields of InMessage
