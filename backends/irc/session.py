@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -80,13 +81,13 @@ class IrcSession:
         self._setup = setup
         self._link = Link(host, account.network, setup.options, setup.book, setup.heard)
         self._inbound = Inbound(self._link)
-        self._outbound = Outbound(self._link, self._end_soon)
+        self._over = asyncio.Event()
+        self._outbound = Outbound(self._link, partial(_end_soon, self._over))
         self._queries = Queries(self._link)
         self._registration = Registration(setup.identity)
         self._registered = asyncio.Event()
         self._greeted = asyncio.Event()
         self._failure: BackendError | None = None
-        self._over = asyncio.Event()
         self._wire: Wire | None = None
         self._connected = False
         self._closed = False
@@ -97,8 +98,13 @@ class IrcSession:
 
     async def run(self) -> None:
         """See `Session.run`."""
-        with self._setup.heard.listening():
-            await self._run()
+        try:
+            with self._setup.heard.listening():
+                await self._run()
+        finally:
+            # Our own method would keep us until the garbage collector looks for such rings.
+            self.receive = _deaf
+            self.at_once = _not_now
 
     async def _run(self) -> None:
         working = asyncio.ensure_future(self._work())
@@ -261,11 +267,7 @@ class IrcSession:
             return
         self._link.outbox.write(build("QUIT", trailing=reason or self._setup.options.quit_message))
         self._wire.flush()
-        self._end_soon()
-
-    def _end_soon(self) -> None:
-        """The server has our QUIT, and closes; we do not wait for it for long."""
-        asyncio.get_running_loop().call_later(_GOODBYE, self._end)
+        _end_soon(self._over)
 
     def _end(self) -> None:
         self._over.set()
@@ -274,3 +276,12 @@ class IrcSession:
 
 def _not_now(_: SendMessage) -> None:
     """There is no connection."""
+
+
+def _end_soon(over: asyncio.Event) -> None:
+    """The server has our QUIT, and closes; we do not wait for it for long."""
+    asyncio.get_running_loop().call_later(_GOODBYE, over.set)
+
+
+def _deaf(_text: str) -> None:
+    """A line after the end."""

@@ -119,6 +119,7 @@ class LiveAccount:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+            del waiter  # an error in it would hold this frame, and so itself
 
     def went_online(self, session: Session) -> None:
         """Wake those who wait for the session."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from bridge.api import Account, AuthFailed, Chat, ConnectionLost, ContactAddress, NetworkId, Reason, Session
 from bridge.core.ground import Ground
@@ -180,19 +181,16 @@ class SessionPool:
     # -- below
 
     def _lane(self, live: LiveAccount, chat: Chat) -> Lane:
-        async def online() -> Session:
-            return await self._online(live)
+        limit = self._ground.settings.lane_length
+        return Lane(lambda: live.session, partial(self._online, live), limit, partial(self._done, live, chat))
 
-        def done() -> None:
-            if live.lanes.get(chat) is lane:
-                del live.lanes[chat]
-            if live.parting is not None and not live.lanes:
-                text, live.parting = live.parting, None
-                if not live.needed:
-                    self.release(live, text)
-
-        lane = Lane(lambda: live.session, online, self._ground.settings.lane_length, done)
-        return lane
+    def _done(self, live: LiveAccount, chat: Chat, lane: Lane) -> None:
+        if live.lanes.get(chat) is lane:
+            del live.lanes[chat]
+        if live.parting is not None and not live.lanes:
+            text, live.parting = live.parting, None
+            if not live.needed:
+                self.release(live, text)
 
     async def _online(self, live: LiveAccount) -> Session:
         """The session for a lane: opened where nobody is at it, waited for where somebody is."""
