@@ -66,6 +66,13 @@ async def test_a_server_that_does_not_end_idle(tmp_path: Path) -> None:
                 await watcher_of(script, tmp_path, PLACE, settings).run(Ledger())
 
 
+async def test_a_server_that_hangs_at_the_end(tmp_path: Path) -> None:
+    async with scripted_imap() as script:
+        script.replies["LOGOUT"] = HANG
+        async with running(watcher_of(script, tmp_path, PLACE), Ledger()):
+            pass
+
+
 SAID = {
     "full": ("greeting", b"* BYE too many connections\r\n", ConnectionLost, "too many connections"),
     "not imap": ("greeting", b"220 smtp.example.org ESMTP\r\n", ProtocolError, "does not speak IMAP"),
