@@ -3,6 +3,7 @@ XEP-0393, lists, tables by lines. Scripts and what is not to be seen are left ou
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 from backends.email.reading import marks
@@ -23,6 +24,7 @@ _STYLES = {
 }  # fmt: skip
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _LINKS = ("http://", "https://", "mailto:", "tel:", "xmpp:", "ftp://", "geo:")
+_DECLARATION = re.compile(r"<[!?]")
 _SEARCH_BACK = 60
 """Open elements among which the one that an end tag means is looked for."""
 
@@ -38,9 +40,28 @@ class Page:
 def read(html: str, first_image: int = 0) -> Page:
     """HTML as text with marks (`marks`); the number of the first image may be given."""
     reader = _Reader(first_image)
-    reader.feed(marks.without(html[:LONGEST]))
+    reader.feed(_without_declarations(marks.without(html[:LONGEST])))
     reader.close()
     return Page(reader.lines.result(), reader.signed, reader.images)
+
+
+def _without_declarations(html: str) -> str:
+    """HTML without comments (an open one goes on to the end), declarations and what Outlook says to itself:
+    the library is slow on broken ones, and raises on some."""
+    pieces, position = [], 0
+    while (start := _next_declaration(html, position)) >= 0:
+        pieces.append(html[position:start])
+        closing = "-->" if html.startswith("<!--", start) else ">"
+        end = html.find(closing, start + 2)
+        if end < 0:
+            return "".join(pieces)
+        position = end + len(closing)
+    return "".join([*pieces, html[position:]])
+
+
+def _next_declaration(html: str, position: int) -> int:
+    found = _DECLARATION.search(html, position)
+    return found.start() if found else -1
 
 
 class _Element:
@@ -194,9 +215,6 @@ class _Reader(HTMLParser):
             self.lines.newline()
             if line:
                 self.lines.exactly(line)
-
-    def unknown_decl(self, data: str) -> None:
-        """Conditional comments of Outlook: nothing to be seen."""
 
 
 def _core(address: str) -> str:

@@ -135,6 +135,6 @@ class _Reading:
 
 
 def _shortened(text: str, most: int) -> str:
-    cut = text[:most]
+    cut = text[: most - 2]
     end = max(cut.rfind("\n"), cut.rfind(" "))
     return f"{cut[: end if end > most // 2 else most].rstrip()} …"

@@ -47,7 +47,8 @@ def _split_at_forward(lines: list[str], forward: bool) -> tuple[list[str], list[
 
 
 def _begins_forward(lines: list[str], index: int) -> bool:
-    """Whether a line says that a forwarded mail follows; Apple Mail has that line in the quote, as its first."""
+    """Whether a line says that a forwarded mail follows; Apple Mail has that line in the quote, as "
+    "its first."""
     line = lines[index].removeprefix(marks.ATTRIBUTION)
     if line.startswith(">") and not (index and lines[index - 1].startswith(">")):
         line = line[1:]
