@@ -35,8 +35,10 @@ PIECES = [
     b"END:VEVENT\r\n", b"END:VCALENDAR\r\n", b"From: a@b\r\n",
     b"Subject: =?utf-8?B?w5w?=\r\n", b"> x\r\n",
     b"On Mon, a@b.c 2026 10:00 wrote:\r\n", b"-- \r\n", b"Action: failed\r\n", b"\x78\x9f\x3e\x22\x00\x01",
-    b"Content-Type: message/delivery-status\r\n", b"Return-Path: <>\r\n", b"<div class=gmail_quote><a href=x>",
-    b"Content-Disposition: attachment; filename*=x''%ff\r\n", b"Date: Mon, 99 Foo 99999 99:99 +9999\r\n",
+    b"Content-Type: message/delivery-status\r\n", b"Return-Path: <>\r\n",
+    b"<div class=gmail_quote><a href=x>",
+    b"Content-Disposition: attachment; filename*=x''%ff\r\n",
+    b"Date: Mon, 99 Foo 99999 99:99 +9999\r\n",
 ]  # fmt: skip
 
 
@@ -161,6 +163,7 @@ HOSTILE = {
     "html_open_ends": html(b"</a " * 150_000),
     "html_open_values": html(b'<a x="' * 80_000),
     "html_references": html(b"&#" * 200_000 + b"&" * 100_000),
+    "html_numbers": html(b"&#" + b"9" * 400_000 + b";"),
     "html_instructions": html(b"<?" * 200_000),
     "html_attributes": html(b"<a " + b"x=y " * 100_000 + b">hi</a>"),
     "html_end_tags": html(b"<i>" * 50_000 + b"</b>" * 80_000),

@@ -126,7 +126,8 @@ def test_address_beyond_ascii_needs_smtputf8(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "bob", "@example.net", "bob@", "b ob@example.net", "bob@exam ple.net", "bob@example.net\r\nBcc: e@x",
-     "bob@example.net,eve@example.net", "<bob@example.net>", "bob@x..y", "bob\x00@x.y", '"b\r\nx"@x.y', "b@x.y>",
+     "bob@example.net,eve@example.net", "<bob@example.net>", "bob@x..y",
+     "bob\x00@x.y", '"b\r\nx"@x.y', "b@x.y>",
      "bob@" + "a" * 300],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(address: str, tmp_path: Path) -> None:
@@ -155,17 +156,9 @@ def test_long_threads_keep_the_first_and_the_newest(tmp_path: Path) -> None:
     assert mail.references == (references[0], *references[-29:])
 
 
+NO_LETTERS = ["Cs", "Co", "Cn", "Zl", "Zp", "Cc", "Cf", "Zs"]
 ANY = st.text(max_size=200) | st.text('ab\r\n\x00\x0b\u2028 :<>"\\,;=?ä', max_size=60)
-FIELDS = [
-    "from",
-    "to",
-    "date",
-    "message-id",
-    "subject",
-    "mime-version",
-    "content-type",
-    "content-transfer-encoding",
-]
+FIELDS = "from to date message-id subject mime-version content-type content-transfer-encoding".split()
 
 
 @given(ANY, ANY, ANY, st.lists(ANY, max_size=4))
@@ -191,20 +184,13 @@ def shown(text: str) -> str:
     return " ".join(re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
 
 
-@given(
-    st.text(st.characters(exclude_categories=["Cs", "Co", "Cn", "Zl", "Zp", "Cc", "Cf", "Zs"]), max_size=150)
-)
+@given(st.text(st.characters(exclude_categories=NO_LETTERS), max_size=150))
 def test_subjects_come_back(subject: str) -> None:
     assert read_back(changed(subject=subject)).subject == shown(subject)
 
 
-WORDS = st.text(
-    st.characters(
-        exclude_categories=["Cs", "Cc", "Co", "Cn", "Zl", "Zp", "Cf", "Zs"], exclude_characters=":：-_=>*~`—"
-    ),
-    min_size=1,
-    max_size=30,
-)
+LETTERS = st.characters(exclude_categories=NO_LETTERS, exclude_characters=":：-_=>*~`—")
+WORDS = st.text(LETTERS, min_size=1, max_size=30)
 LINES = st.lists(WORDS, max_size=25).map(" ".join)
 
 
@@ -219,14 +205,19 @@ def test_text_comes_back(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "From here on", "a\n\nFrom here on\n b", " indented\n  more", "said\n-- \nnot a signature",
+        "From here on", "a\n\nFrom here on\n b", " indented\n  more",
         "said\n--\nnot a signature", "x " * 300 + "-- " + "y " * 300 + "end", "long" * 500, "é" * 3000,
-        "日本語" * 500, ".\n..\n.dot", "```\nif x:\n    y\n\n```\nafter", "> quote\n\nanswer", ">> deep\n> less\n\nyes",
+        "日本語" * 500, ".\n..\n.dot", "```\nif x:\n    y\n\n```\nafter", "> quote\n\nanswer",
+        ">> deep\n> less\n\nyes",
         "=_ boundary", "tab\there", "a =\nb", "*bold* and _it_\n> q\nend", "x" * 71 + " -- y",
     ],
 )  # fmt: skip
 def test_these_texts_come_back(text: str) -> None:
     assert read_back(changed(text=text)).text == text.rstrip()
+
+
+def test_white_space_at_the_ends_of_lines_goes() -> None:
+    assert read_back(changed(text="said  \n-- \nnot a signature\t")).text == "said\n--\nnot a signature"
 
 
 def test_control_characters_are_left_out() -> None:

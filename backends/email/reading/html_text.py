@@ -3,12 +3,12 @@ XEP-0393, lists, tables by lines. Scripts and what is not to be seen are left ou
 
 from __future__ import annotations
 
-import re
-from html.parser import HTMLParser
+from typing import assert_never
 
-from backends.email.reading import marks
+from backends.email.reading import html_tokens, marks
 from backends.email.reading.html_hints import Hint, hint
 from backends.email.reading.html_lines import Lines
+from backends.email.reading.html_tokens import End, Start
 
 LONGEST = 512 * 1024
 """Characters that are read: the rest costs seconds, and nobody reads it in a chat."""
@@ -24,7 +24,6 @@ _STYLES = {
 }  # fmt: skip
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _LINKS = ("http://", "https://", "mailto:", "tel:", "xmpp:", "ftp://", "geo:")
-_DECLARATION = re.compile(r"<[!?]")
 _SEARCH_BACK = 60
 """Open elements among which the one that an end tag means is looked for."""
 
@@ -40,28 +39,17 @@ class Page:
 def read(html: str, first_image: int = 0) -> Page:
     """HTML as text with marks (`marks`); the number of the first image may be given."""
     reader = _Reader(first_image)
-    reader.feed(_without_declarations(marks.without(html[:LONGEST])))
-    reader.close()
+    for token in html_tokens.tokens(marks.without(html[:LONGEST])):
+        match token:
+            case Start(tag=tag, attributes=attributes):
+                reader.start(tag, attributes)
+            case End(tag=tag):
+                reader.end(tag)
+            case str():
+                reader.text(marks.without(token))
+            case _:
+                assert_never(token)
     return Page(reader.lines.result(), reader.signed, reader.images)
-
-
-def _without_declarations(html: str) -> str:
-    """HTML without comments (an open one goes on to the end), declarations and what Outlook says to itself:
-    the library is slow on broken ones, and raises on some."""
-    pieces, position = [], 0
-    while (start := _next_declaration(html, position)) >= 0:
-        pieces.append(html[position:start])
-        closing = "-->" if html.startswith("<!--", start) else ">"
-        end = html.find(closing, start + 2)
-        if end < 0:
-            return "".join(pieces)
-        position = end + len(closing)
-    return "".join([*pieces, html[position:]])
-
-
-def _next_declaration(html: str, position: int) -> int:
-    found = _DECLARATION.search(html, position)
-    return found.start() if found else -1
 
 
 class _Element:
@@ -74,9 +62,8 @@ class _Element:
         self.label: list[str] = []
 
 
-class _Reader(HTMLParser):
+class _Reader:
     def __init__(self, first_image: int) -> None:
-        super().__init__(convert_charrefs=True)
         self._first_image = first_image
         self.lines = Lines()
         self.images: list[str] = []
@@ -86,8 +73,7 @@ class _Reader(HTMLParser):
         self._lists: list[int] = []
         self._link: _Element | None = None
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag in _VOID:
             if not self._skipping:
                 self._void(tag, attributes)
@@ -158,9 +144,9 @@ class _Reader(HTMLParser):
             self.lines.exactly(f"{marks.IMAGE}{self._first_image + len(self.images)}{marks.IMAGE_END}")
             self.images.append(source[4:].strip("<> "))
         elif alt and "://" not in alt and not alt.lower().endswith((".png", ".jpg", ".jpeg", ".gif")):
-            self.handle_data(alt)
+            self.text(marks.without(alt))
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         for back in range(1, min(len(self._open), _SEARCH_BACK) + 1):
             if self._open[-back].tag == tag:
                 for _ in range(back):
@@ -200,7 +186,7 @@ class _Reader(HTMLParser):
         if _core(bare) not in (_core(label), _core(label.split()[-1])):
             self.lines.text(f" <{bare}>")
 
-    def handle_data(self, data: str) -> None:
+    def text(self, data: str) -> None:
         if self._skipping:
             return
         if self._link is not None:
