@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -310,3 +312,12 @@ async def test_big_attachments_are_written_in_little_memory(
 
     record_property("MB over idle", (peak.octets - idle) / 1e6)
     assert peak.octets - idle < 150e6
+
+
+def test_the_process_loads_nothing_of_the_bridge_or_the_network() -> None:
+    """It starts fast and stays small, and what it does not have a mail can't use."""
+    code = "import sys, backends.email.worker.child; print(*{name.partition('.')[0] for name in sys.modules})"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    unwanted = "bridge asyncio aiohttp aioimaplib aiosmtplib aiosmtpd dns slixmpp sqlalchemy"
+    assert set(found.split()).isdisjoint(unwanted.split())
