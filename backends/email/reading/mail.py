@@ -11,6 +11,7 @@ from backends.email.reading import (
     bodies,
     bounces,
     file_names,
+    header_blocks,
     marks,
     new_text,
     originals,
@@ -57,8 +58,9 @@ class _Reading:
         files = Files(self._file, self._saver, chosen)
         body = bodies.read(self._file, chosen.texts)
         files.unpack(body)
-        text, cut = self._text(body, subject, files.invitation())
-        files.save(subject)
+        forward = self._is_forward(subject)
+        text, cut = self._text(body, forward, files.invitation())
+        files.save(forward=forward)
         self._saver.finish()
         found = reports.read(self._file, self._root)
         if not found:
@@ -89,6 +91,12 @@ class _Reading:
             chat=header.has("chat-version"),
         )
 
+    def _is_forward(self, subject: str) -> bool:
+        """Whether a block of header lines in the text begins something that the author wants read: where the
+        subject says so, and in a mail that is no answer at all."""
+        answer = bool(threading.in_reply_to(self._header)) or header_blocks.is_answer_subject(subject)
+        return header_blocks.is_forward_subject(subject) or not answer
+
     def _people(self, name: str) -> tuple[Person, ...]:
         raw = b", ".join(self._header.every(name)[:20])
         found, left_out = people.parse(raw, self._limits.people)
@@ -96,9 +104,9 @@ class _Reading:
             self._notes.append(f"{left_out} more people are in {name.capitalize()}, and not listed.")
         return found
 
-    def _text(self, body: Body, subject: str, invitation: str) -> tuple[str, bool]:
+    def _text(self, body: Body, forward: bool, invitation: str) -> tuple[str, bool]:
         """The text for the chat, and whether something is missing from it."""
-        text, cut = new_text.find(body.text, subject=subject, flowed=body.flowed)
+        text, cut = new_text.find(body.text, forward=forward, flowed=body.flowed)
         text = marks.without(text).strip("\n").rstrip()
         text = "\n\n".join(each for each in (text, invitation) if each)
         cut = cut or body.signed or self._parts_cut or not body.complete
@@ -135,6 +143,6 @@ class _Reading:
 
 
 def _shortened(text: str, most: int) -> str:
-    cut = text[:most]
+    cut = text[: most - 2]
     end = max(cut.rfind("\n"), cut.rfind(" "))
     return f"{cut[: end if end > most // 2 else most].rstrip()} …"
