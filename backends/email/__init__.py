@@ -1,7 +1,7 @@
 """The email backend: correspondents as contacts, mail as chat; for mailboxes (IMAP) and a domain (SMTP).
 
-`Options` is for the configuration, `create` makes the backend (entry point `backends.email`). They are loaded when
-they are asked for: the worker process, which imports this package too, is to stay small."""
+`Options` is for the configuration, `create` makes the backend (entry point `backends.email`). They are loaded
+when they are asked for: the worker process, which imports this package too, is to stay small."""
 
 from __future__ import annotations
 
