@@ -139,8 +139,13 @@ class EmailBackend:
         return ssl.create_default_context(cafile=self._options.ca_file or None)
 
     @cached_property
+    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder that is gone when this process has ended."""
+        return tempfile.TemporaryDirectory(prefix="xmpp-bridge-mail-")
+
+    @cached_property
     def _tools(self) -> Tools:
-        spool = Path(self._options.spool or tempfile.mkdtemp(prefix="xmpp-bridge-mail-"))
+        spool = Path(self._options.spool or self._temporary.name)
         limits = Limits(attachment=self._options.max_attachment * MIB)
         submitter = Submitter(
             self._resolver, ca_file=self._options.ca_file, helo=self._options.hostname or self._options.domain

@@ -85,7 +85,7 @@ class _Session:
         """See `bridge.api.Session.query`."""
         if isinstance(query, AskProfile):
             talk = await self._tools.talks.load(self._host, query.contact)
-            return Answer({"name": talk.name, "email": query.contact})
+            return Answer({"name": talk.name, "nick": talk.name, "email": query.contact})
         if isinstance(query, AskPing):
             return Answer()
         raise QueryFailed(Reason.UNSUPPORTED, "Mail cannot tell that.")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 from bridge.api import Attachment, TransferFailed
+from bridge.core import http_client
 from bridge.xmpp.escape import attr
 from bridge.xmpp.iqs import IqFailed, Iqs
 from bridge.xmpp.jids import escape_local
@@ -176,6 +177,7 @@ def _read_slot(answer: Element) -> Slot:
 
 
 async def _put(slot: Slot, file: Path, size: int, media_type: str) -> None:
+    await http_client.load()
     import aiohttp  # a whole HTTP client: only where files are shown
 
     headers = {**slot.headers, "Content-Type": media_type, "Content-Length": str(size)}

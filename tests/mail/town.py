@@ -116,7 +116,7 @@ def options(dovecot: Dovecot, postfix: Postfix, ca_file: Path, lmtp_port: int, s
 
 
 @contextlib.contextmanager
-def running_town(xmpp: XmppServer | None = None, extra: str = "") -> Iterator[Town]:
+def running_town(xmpp: XmppServer | None = None, extra: str = "", module: str = "bridge") -> Iterator[Town]:
     """A fresh town, gone after the `with`."""
     with contextlib.ExitStack() as stack:
         if xmpp is None:
@@ -132,6 +132,7 @@ def running_town(xmpp: XmppServer | None = None, extra: str = "") -> Iterator[To
         bridge_setup = BridgeSetup(
             backend="email",
             domain=GATEWAY,
+            module=module,
             options=options(dovecot, postfix, ca_file, lmtp_port, smtp_port) + extra,
         )
         bridge = stack.enter_context(running_bridge(xmpp, bridge_setup))
