@@ -149,7 +149,8 @@ def _content(mail: ReadMail, own: str, text: str, notes: list[str], subject: str
     others = _others(mail, own)
     lines += [others] if others else []
     lines += [text] if text else []
-    return Content("\n".join((*lines, *notes)), subject=subject, notice=mail.automatic)
+    said = "\n".join((*lines, *notes))
+    return Content(said, subject=subject, notice=mail.automatic, quoted=mail.quoted)
 
 
 def _others(mail: ReadMail, own: str) -> str:
@@ -174,7 +175,7 @@ def _messages(
         MessageId(mail.id),
         content,
         sent_at=_believable(mail.date),
-        reply_to=MessageId(mail.in_reply_to) if mail.in_reply_to else None,
+        reply_to=_answered(mail),
         thread=thread.id,
         name=mail.sender.name if mail.sender else "",
     )
@@ -192,6 +193,11 @@ def _messages(
     ]
     says = content.text or content.subject or not rest
     return [first, *rest] if says else list(rest)
+
+
+def _answered(mail: ReadMail) -> MessageId | None:
+    """The message that it answers. A chat program names the newest one in every mail: there a quote tells."""
+    return MessageId(mail.in_reply_to) if mail.in_reply_to and (mail.quoted or not mail.chat) else None
 
 
 def _believable(date: datetime | None) -> datetime | None:

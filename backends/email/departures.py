@@ -51,6 +51,7 @@ ORIGINAL = "/original"
 BUSY_SECONDS = 15.0
 FETCH_SECONDS = 30.0
 MOST_TRIED = 1000
+LONGEST_QUOTE = 500
 
 Copy = Callable[[Path, datetime], Awaitable[None]]
 """Keeps a copy of what was sent; it removes the file."""
@@ -157,12 +158,15 @@ class Departures:
         given, text = content.subject, content.text
         if not given:
             given, text = subjects.split_off(text)
+        typed = text
         if content.action:
             text = f"* {self._way.sender.name or self._way.sender.address} {text}"
+        if content.quoted:
+            text = f"{_quote(content.quoted)}\n\n{text}"
         anew = bool(given) and (before is None or subjects.bare(given) != subjects.bare(before.subject))
         going_on = None if anew and command.reply_to is None else before
         subject = given or (subjects.of_reply(before.subject) if before else "")
-        subject = subject or subjects.of_text(text) or ", ".join(file.name for file in files)
+        subject = subject or subjects.of_text(typed) or ", ".join(file.name for file in files)
         to = going_on.answer_to if going_on and going_on.answer_to else contact
         draft = Draft(
             message_id=message_id(
@@ -248,6 +252,13 @@ class Departures:
         chat = DirectChat(contact)
         await self._host.emit(MessageReceived(chat, OccupantId(""), MessageId(""), content))
         return Sent()
+
+
+def _quote(quoted: str) -> str:
+    """The message that is answered, as mails have it; of a long one the beginning."""
+    if len(quoted) > LONGEST_QUOTE:
+        quoted = f"{quoted[:LONGEST_QUOTE].rsplit(None, 1)[0]} […]"
+    return "\n".join(f"> {line}" for line in quoted.split("\n"))
 
 
 _background: set[asyncio.Future[None]] = set()
