@@ -216,3 +216,5 @@ async def _put(slot: Slot, file: Path, size: int, media_type: str) -> None:
         raise TransferFailed(text, again=True) from error
     except TimeoutError as error:
         raise TransferFailed("The server's file store took too long.", again=True) from error
+    except ValueError as error:  # from aiohttp: what cannot stand in a header, an address that is none
+        raise TransferFailed("The server's answer names no place for the file.", again=False) from error
