@@ -83,7 +83,7 @@ def heard(talk: Talk, mail: ReadMail, own: frozenset[str] = frozenset()) -> tupl
     root = known.root if known else (earlier[0] if earlier else mail.id)
     subject = subjects.bare(mail.subject)
     again = known is not None and known.last == mail.id
-    is_new = bool(subject) and (known is None or again or subjects.bare(known.subject) != subject)
+    is_new = bool(subject) and (known is None or again or not same_subject(known.subject, subject))
     # Chat programs name only the mail before: what is known of the conversation stays known.
     before = known.references if known else ()
     apart = bool(earlier) and earlier[0] not in before
@@ -92,6 +92,11 @@ def heard(talk: Talk, mail: ReadMail, own: frozenset[str] = frozenset()) -> tupl
     thread = Thread(root, mail.id, mail.subject, references, _answer_to(mail, own))
     name = mail.sender.name if mail.sender and mail.sender.name else talk.name
     return msgspec.structs.replace(_on_top(talk, thread), name=name), thread, is_new
+
+
+def same_subject(one: str, other: str) -> bool:
+    """Whether two subjects differ in nothing but `Re:` and its kin."""
+    return subjects.bare(one).casefold() == subjects.bare(other).casefold()
 
 
 def _answer_to(mail: ReadMail, own: frozenset[str]) -> str:

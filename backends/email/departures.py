@@ -164,7 +164,7 @@ class Departures:
     ) -> tuple[Draft, bool]:
         """The mail, and whether it begins a conversation: it does where it has a subject of its own."""
         given, typed = _worded(command.content)
-        anew = bool(given) and (before is None or subjects.bare(given) != subjects.bare(before.subject))
+        anew = bool(given) and (before is None or not conversations.same_subject(given, before.subject))
         going_on = None if anew and command.reply_to is None else before
         subject = given or (subjects.of_reply(before.subject) if before else "")
         subject = subject or subjects.of_text(typed) or ", ".join(file.name for file in files)
