@@ -4,13 +4,16 @@ start."""
 from __future__ import annotations
 
 import asyncio
+import shutil
 import ssl
 import tempfile
+import time
+import weakref
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from backends.email import address, forms
+from backends.email import address, forms, leftovers
 from backends.email.arrivals import Arrivals
 from backends.email.conversations import Conversations
 from backends.email.departures import Tools, Way
@@ -25,7 +28,6 @@ from backends.email.session import CAPABILITIES, DomainSession, MailboxSession
 from backends.email.signup import SignUp
 from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
-from backends.email.smtp.spool import clear_spool
 from backends.email.values import Limits, Person
 from backends.email.worker.mail_worker import MailWorker
 from bridge.api import (
@@ -48,6 +50,7 @@ class EmailBackend:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._made_at = time.time()
         self._talks = Conversations()
         self._arrivals = Arrivals(self._talks)
         self._resolver = MailServers(options)
@@ -111,7 +114,7 @@ class EmailBackend:
     async def serve(self, host: GatewayHost) -> None:
         """See `ServingBackend.serve`."""
         tools = self._tools
-        await asyncio.to_thread(clear_spool, tools.spool)
+        await asyncio.to_thread(leftovers.clear, tools.spool, self._made_at)
         self._resolver.users = host
         try:
             async with Reception(self._options, tools, self._arrivals, host).open():
@@ -153,6 +156,12 @@ class EmailBackend:
         return Tools(
             MailWorker(limits=limits), submitter, self._talks, spool, self._options.max_attachment * MIB
         )
+
+    def _temporary(self) -> str:
+        """A folder that goes with this backend: it has people's mail in it."""
+        folder = tempfile.mkdtemp(prefix="xmpp-bridge-mail-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
 
 def create(options: Options) -> EmailBackend:

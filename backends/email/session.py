@@ -191,7 +191,7 @@ class MailboxSession(_Session):
         async def upload(file: SavedFile) -> Attachment:
             return await self._patiently(file)
 
-        await self._arrivals.take(self._host, self._own, mail, upload, cursor)
+        await self._arrivals.take(self._host, frozenset({self._own}), mail, upload, cursor)
 
     async def _patiently(self, file: SavedFile) -> Attachment:
         """Upload, again after a while where that may help; it is in the mailbox meanwhile."""

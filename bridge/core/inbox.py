@@ -14,13 +14,14 @@ from typing import Any
 
 import msgspec
 
-from bridge.api import AccountId, ContactAddress, ContactId, MessageId, NetworkId
+from bridge.api import AccountId, ConnectionLost, ContactAddress, ContactId, MessageId, NetworkId, Reason
 from bridge.core.early import Early
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+from bridge.core.storage import STORE_TEXT
 from bridge.core.tasks import Tasks
 from bridge.core.values import DirectMessage
-from bridge.store.errors import StoreDown
+from bridge.store.errors import StoreDown, StoreError
 from bridge.store.queues import InboxRow
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,10 @@ AGAIN_SECONDS = 1.0
 def refused_by_store(error: Exception) -> asyncio.Future[None]:
     """What `Host.emit` gives for something that cannot be kept: the network must not be told that it is."""
     refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    if isinstance(error, StoreError):
+        told: Exception = ConnectionLost(STORE_TEXT, Reason.STORE_DOWN)
+        told.__cause__ = error
+        error = told
     refused.set_exception(error)
     refused.exception()  # whether anybody awaits it is the network's business
     return refused

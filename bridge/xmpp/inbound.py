@@ -205,6 +205,8 @@ def _without_fallback(found: Fields, body: str | None) -> str | None:
     ranges = [_range(part, len(body)) for part in fallback.iterfind(_FALLBACK + "body")]
     if not ranges and len(fallback) == 0:
         ranges = [(0, len(body))]
+    cut = "".join(body[start:end] for start, end in sorted(ranges))
+    found["quoted"] = "\n".join(line.removeprefix(">").removeprefix(" ") for line in cut.strip().split("\n"))
     for start, end in sorted(ranges, reverse=True):
         body = body[:start] + body[end:] if start < end else body
     return body

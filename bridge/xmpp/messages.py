@@ -142,7 +142,7 @@ class Messages:
         if too_long(message, self._max_body):
             self._refuse(message, Reason.TOO_LONG, f"A message may have at most {self._max_body} bytes here.")
             return
-        said = content_of(message, subject=True)
+        said = content_of(message, direct=True)
         self._outbound.to_contact(message.user, address, outgoing(message, said, message.id))
 
     def _refuse(self, message: InMessage, what: Reason | Shape, text: str) -> None:

@@ -131,6 +131,8 @@ class InMessage(Struct, frozen=True):
     chat_state: str = ""
     """active, composing, paused, inactive or gone (XEP-0085)"""
     reply: Reply | None = None
+    quoted: str = ""
+    """the quote that was taken out of the body, without its marks"""
     reactions: Reactions | None = None
     retract: str = ""
     """the id of the message that its author takes back (XEP-0424)"""

@@ -10,6 +10,7 @@ from backends.email.reading import (
     automatic,
     bodies,
     bounces,
+    chat_text,
     file_names,
     header_blocks,
     marks,
@@ -48,6 +49,7 @@ class _Reading:
         self._header = self._root.header
         self._saver = Saver(file, folder, limits)
         self._notes: list[str] = []
+        self._chat = self._header.has("chat-version")
 
     def result(self) -> ReadMail:
         header = self._header
@@ -59,7 +61,7 @@ class _Reading:
         body = bodies.read(self._file, chosen.texts)
         files.unpack(body)
         forward = self._is_forward(subject)
-        text, cut = self._text(body, forward, files.invitation())
+        text, cut, quoted = self._text(body, forward, files.invitation())
         files.save(forward=forward)
         self._saver.finish()
         found = reports.read(self._file, self._root)
@@ -88,7 +90,8 @@ class _Reading:
             report=found[0] if found else None,
             problem="" if self._root.end else "it is empty",
             more_reports=tuple(found[1:]),
-            chat=header.has("chat-version"),
+            chat=self._chat,
+            quoted=quoted,
         )
 
     def _is_forward(self, subject: str) -> bool:
@@ -104,15 +107,20 @@ class _Reading:
             self._notes.append(f"{left_out} more people are in {name.capitalize()}, and not listed.")
         return found
 
-    def _text(self, body: Body, forward: bool, invitation: str) -> tuple[str, bool]:
-        """The text for the chat, and whether something is missing from it."""
-        text, cut = new_text.find(body.text, forward=forward, flowed=body.flowed)
+    def _text(self, body: Body, forward: bool, invitation: str) -> tuple[str, bool, str]:
+        """The text for the chat, whether something is missing from it, and what it quotes (chat programs
+        only)."""
+        quoted = ""
+        if self._chat:
+            (text, quoted), cut = chat_text.find(body.text), False
+        else:
+            text, cut = new_text.find(body.text, forward=forward, flowed=body.flowed)
         text = marks.without(text).strip("\n").rstrip()
         text = "\n\n".join(each for each in (text, invitation) if each)
         cut = cut or body.signed or self._parts_cut or not body.complete
         if len(text) > self._limits.text:
             text, cut = _shortened(text, self._limits.text), True
-        return text, cut
+        return text, cut, quoted
 
     def _original(self, body: Body, subject: str) -> SavedFile | None:
         name = file_names.safe(f"{subject[:60] or 'mail'}", otherwise="mail").rstrip(".")
