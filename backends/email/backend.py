@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 
 from backends.email import address, forms
 from backends.email.arrivals import Arrivals
@@ -25,7 +23,7 @@ from backends.email.session import CAPABILITIES, DomainSession, MailboxSession
 from backends.email.signup import SignUp
 from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
-from backends.email.smtp.spool import clear_spool
+from backends.email.spooling import clear, close_spool, open_spool
 from backends.email.values import Limits, Person
 from backends.email.worker.mail_worker import MailWorker
 from bridge.api import (
@@ -111,11 +109,15 @@ class EmailBackend:
     async def serve(self, host: GatewayHost) -> None:
         """See `ServingBackend.serve`."""
         tools = self._tools
-        await asyncio.to_thread(clear_spool, tools.spool)
+        await asyncio.to_thread(clear, tools.spool)
         self._resolver.users = host
         try:
             async with Reception(self._options, tools, self._arrivals, host).open():
                 await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await tools.worker.close()
+            await asyncio.to_thread(close_spool, tools.spool)
+            raise
         finally:
             await tools.submitter.close()
             await tools.worker.close()
@@ -140,7 +142,7 @@ class EmailBackend:
 
     @cached_property
     def _tools(self) -> Tools:
-        spool = Path(self._options.spool or tempfile.mkdtemp(prefix="xmpp-bridge-mail-"))
+        spool = open_spool(self._options.spool)
         limits = Limits(attachment=self._options.max_attachment * MIB)
         submitter = Submitter(
             self._resolver, ca_file=self._options.ca_file, helo=self._options.hostname or self._options.domain

@@ -23,13 +23,15 @@ ORIGINALS = 8
 
 class Thread(msgspec.Struct, frozen=True, omit_defaults=True):
     """A conversation. `root` is its first mail, `last` the newest, `references` those up to `last`;
-    `answer_to` is where answers are wanted (empty: the correspondent)."""
+    `answer_to` is where answers are wanted (empty: the correspondent); `titled` is the mail with which the
+    subject was new."""
 
     root: str
     last: str
     subject: str = ""
     references: tuple[str, ...] = ()
     answer_to: str = ""
+    titled: str = ""
 
     @property
     def id(self) -> ThreadId:
@@ -70,17 +72,20 @@ class Talk(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def heard(talk: Talk, mail: ReadMail) -> tuple[Talk, Thread, bool]:
-    """A mail came: what is known now, its conversation, and whether its subject is new there."""
+    """A mail came: what is known now, its conversation, and whether its subject is new there. A mail that is
+    given again, because it could not be told of, comes to the same."""
     earlier = (*mail.references, mail.in_reply_to) if mail.in_reply_to else mail.references
     known = next((each for each in talk.threads if any(each.has(one) for one in earlier)), None)
     root = known.root if known else (earlier[0] if earlier else mail.id)
     subject = subjects.bare(mail.subject)
-    is_new = bool(subject) and (known is None or subjects.bare(known.subject) != subject)
+    same = known is not None and subjects.bare(known.subject) == subject
+    is_new = bool(subject) and (not same or (known is not None and known.titled == mail.id))
+    titled = mail.id if is_new or known is None else known.titled
     answer_to = ""
     if not mail.list_id and mail.sender and len(mail.reply_to) == 1:
         answer_to = mail.reply_to[0].address
         answer_to = "" if answer_to == mail.sender.address else answer_to
-    thread = Thread(root, mail.id, mail.subject, _bounded((*earlier, mail.id)), answer_to)
+    thread = Thread(root, mail.id, mail.subject, _bounded((*earlier, mail.id)), answer_to, titled)
     name = mail.sender.name if mail.sender and mail.sender.name else talk.name
     return msgspec.structs.replace(_on_top(talk, thread), name=name), thread, is_new
 
@@ -90,7 +95,8 @@ def said(talk: Talk, before: Thread | None, message_id: str, subject: str, *, an
     if before is None or anew:
         return _on_top(talk, Thread(message_id, message_id, subject, (message_id,)))
     references = _bounded((*before.references, message_id))
-    return _on_top(talk, Thread(before.root, message_id, subject, references, before.answer_to))
+    thread = msgspec.structs.replace(before, last=message_id, subject=subject, references=references)
+    return _on_top(talk, thread)
 
 
 def with_original(talk: Talk, message_id: str, url: str) -> Talk:

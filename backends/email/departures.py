@@ -17,7 +17,7 @@ import msgspec
 from backends.email import conversations
 from backends.email.conversations import Conversations, Talk, Thread
 from backends.email.smtp import retries
-from backends.email.smtp.client import Handed, Submitter
+from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
 from backends.email.smtp.transaction import Mail
 from backends.email.values import Draft, Person, SavedFile, Server, WrittenMail
@@ -120,27 +120,31 @@ class Departures:
             return Refused(Reason.INTERNAL, "This could not be written as a mail.")
 
     async def _send(self, contact: ContactId, command: SendMessage, folder: Path) -> Outcome:
-        async with self._tools.talks.turn(self._host, contact):
-            talk = await self._tools.talks.load(self._host, contact)
-            before = talk.thread(command.thread, command.reply_to)
-            files = [await self._fetched(one, folder) for one in command.content.attachments]
-            draft, anew = self._draft(contact, command, talk, before, files)
-            try:
-                async with self._tools.worker.write(draft, folder) as written:
-                    outcome = await self._hand_over(contact, command, draft, written)
-                    if isinstance(outcome, Sent):
-                        self._keep_copy(written, draft.date)
-            except ValueError as error:
-                return Refused(Reason.BAD_REQUEST, f"No mail can be made of this: {error}.")
-            if isinstance(outcome, Sent):
-                now = conversations.said(talk, before, draft.message_id, draft.subject, anew=anew)
-                await self._remember(contact, now)
-            return outcome
-
-    async def _remember(self, contact: ContactId, talk: Talk) -> None:
-        """The mail is out: that its conversation cannot be kept must not send it again."""
+        talk = await self._tools.talks.load(self._host, contact)
+        before = talk.thread(command.thread, command.reply_to)
+        files = [await self._fetched(one, folder) for one in command.content.attachments]
+        draft, anew = self._draft(contact, command, talk, before, files)
         try:
-            await self._tools.talks.save(self._host, contact, talk)
+            async with self._tools.worker.write(draft, folder) as written:
+                outcome = await self._hand_over(contact, command, draft, written)
+                if isinstance(outcome, Sent):
+                    self._keep_copy(written, draft.date)
+        except ValueError as error:
+            return Refused(Reason.BAD_REQUEST, f"No mail can be made of this: {error}.")
+        if isinstance(outcome, Sent):
+            await self._remember(contact, before, draft, anew)
+        return outcome
+
+    async def _remember(self, contact: ContactId, before: Thread | None, draft: Draft, anew: bool) -> None:
+        """The mail is out: that its conversation cannot be kept must not send it again. (What came meanwhile
+        stays: a slow mail server holds up no mail that comes in.)"""
+        try:
+            async with self._tools.talks.turn(self._host, contact):
+                talk = await self._tools.talks.load(self._host, contact)
+                if before is not None:
+                    before = next((each for each in talk.threads if each.root == before.root), before)
+                now = conversations.said(talk, before, draft.message_id, draft.subject, anew=anew)
+                await self._tools.talks.save(self._host, contact, now)
         except ConnectionLost:
             return
 
@@ -195,7 +199,7 @@ class Departures:
         handed = await self._tools.submitter.send(
             self._way.server, self._way.login, mail, attempts=tried.times
         )
-        outcome = self._judged(contact, command, tried, handed, recipient)
+        outcome = self._judged(contact, command, tried, handed.outcomes[recipient], draft.message_id)
         if not isinstance(outcome, Later):
             self._tried.pop(draft.message_id, None)
         if isinstance(outcome, Sent):
@@ -212,10 +216,9 @@ class Departures:
         return tried
 
     def _judged(
-        self, contact: ContactId, command: SendMessage, tried: Tried, handed: Handed, recipient: str
+        self, contact: ContactId, command: SendMessage, tried: Tried, outcome: Outcome, key: str
     ) -> Outcome:
         """The outcome, given up where it took too long; the user hears of one that takes long."""
-        outcome = handed.outcomes[recipient]
         if not isinstance(outcome, Later):
             return outcome
         now, first = time.time(), command.said_at / 1_000_000 or time.time()
@@ -226,7 +229,9 @@ class Departures:
         text = verdict.warning or ("It is tried again by itself." if tried.times == 1 else "")
         if text:
             about = Content(f"Not sent yet: {outcome.why} {text}", notice=True)
-            self._host.emit(MessageReceived(DirectChat(contact), OccupantId(""), MessageId(""), about))
+            # By its id it is told once, also when a restart has forgotten that it was.
+            once = MessageId(f"{key}#{verdict.warning.partition(';')[0] or 'waits'}")
+            self._host.emit(MessageReceived(DirectChat(contact), OccupantId(""), once, about))
         return outcome
 
     def _keep_copy(self, written: WrittenMail, date: datetime) -> None:

@@ -108,6 +108,7 @@ class Host(Resolver, Protocol):
         The awaitable completes once the event is stored (at once for kinds that are not kept). A backend that
         owes its network an acknowledgement awaits it before it acknowledges; others may ignore it. `cursor`
         is (name, value), saved in the same transaction: the place in the network's history to go on from.
+        Awaiting it raises `ConnectionLost` where the event is not stored: then it must come again.
         """
 
     @property
