@@ -73,7 +73,8 @@ class Arrivals:
         mail is given again."""
         reports = [each for each in (mail.report, *mail.more_reports) if each and _OURS(each.message_id)]
         if reports:
-            await _in_order(host, [_reported(each) for each in reports], cursor)
+            events = [_reported(each, f"{mail.id}#{number}") for number, each in enumerate(reports)]
+            await _in_order(host, events, cursor)
         elif mail.sender is not None and mail.sender.address in own and not _to_self(mail, own):
             await _in_order(host, [], cursor)  # sent by the user, from here or elsewhere
         else:
@@ -115,7 +116,7 @@ def _to_self(mail: ReadMail, own: frozenset[str]) -> bool:
     return not _OURS(mail.id) and any(each.address in own for each in mail.to)
 
 
-def _reported(report: Report) -> Event:
+def _reported(report: Report, id_: str) -> Event:
     chat = DirectChat(ContactId(report.recipient.lower()) if report.recipient else UNKNOWN)
     target = MessageId(report.message_id)
     if report.verdict is Verdict.FAILED:
@@ -123,7 +124,7 @@ def _reported(report: Report) -> Event:
     if report.verdict is Verdict.DELIVERED:
         return Delivered(chat, target)
     text = f"Not delivered yet: {report.text}"
-    return MessageReceived(chat, OccupantId(""), MessageId(""), Content(text, notice=True))
+    return MessageReceived(chat, OccupantId(""), MessageId(id_), Content(text, notice=True))
 
 
 async def _uploaded(mail: ReadMail, upload: Upload) -> tuple[list[Attachment], list[str]]:

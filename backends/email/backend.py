@@ -4,16 +4,11 @@ start."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
-import tempfile
-import time
-import weakref
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 
-from backends.email import address, forms, leftovers
+from backends.email import address, forms
 from backends.email.arrivals import Arrivals
 from backends.email.conversations import Conversations
 from backends.email.departures import Tools, Way
@@ -28,6 +23,7 @@ from backends.email.session import CAPABILITIES, DomainSession, MailboxSession
 from backends.email.signup import SignUp
 from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
+from backends.email.spooling import clear, close_spool, open_spool
 from backends.email.values import Limits, Person
 from backends.email.worker.mail_worker import MailWorker
 from bridge.api import (
@@ -50,7 +46,6 @@ class EmailBackend:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._made_at = time.time()
         self._talks = Conversations()
         self._arrivals = Arrivals(self._talks)
         self._resolver = MailServers(options)
@@ -114,11 +109,15 @@ class EmailBackend:
     async def serve(self, host: GatewayHost) -> None:
         """See `ServingBackend.serve`."""
         tools = self._tools
-        await asyncio.to_thread(leftovers.clear, tools.spool, self._made_at)
+        await asyncio.to_thread(clear, tools.spool)
         self._resolver.users = host
         try:
             async with Reception(self._options, tools, self._arrivals, host).open():
                 await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await tools.worker.close()
+            await asyncio.to_thread(close_spool, tools.spool)
+            raise
         finally:
             await tools.submitter.close()
             await tools.worker.close()
@@ -142,13 +141,8 @@ class EmailBackend:
         return ssl.create_default_context(cafile=self._options.ca_file or None)
 
     @cached_property
-    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
-        """A folder that is gone when this process has ended."""
-        return tempfile.TemporaryDirectory(prefix="xmpp-bridge-mail-")
-
-    @cached_property
     def _tools(self) -> Tools:
-        spool = Path(self._options.spool or self._temporary.name)
+        spool = open_spool(self._options.spool)
         limits = Limits(attachment=self._options.max_attachment * MIB)
         submitter = Submitter(
             self._resolver, ca_file=self._options.ca_file, helo=self._options.hostname or self._options.domain
@@ -156,12 +150,6 @@ class EmailBackend:
         return Tools(
             MailWorker(limits=limits), submitter, self._talks, spool, self._options.max_attachment * MIB
         )
-
-    def _temporary(self) -> str:
-        """A folder that goes with this backend: it has people's mail in it."""
-        folder = tempfile.mkdtemp(prefix="xmpp-bridge-mail-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
 
 
 def create(options: Options) -> EmailBackend:

@@ -23,13 +23,15 @@ ORIGINALS = 8
 
 class Thread(msgspec.Struct, frozen=True, omit_defaults=True):
     """A conversation. `root` is its first mail, `last` the newest, `references` those up to `last`;
-    `answer_to` is where answers are wanted (empty: the correspondent)."""
+    `answer_to` is where answers are wanted (empty: the correspondent); `titled` is the mail with which the
+    subject was new."""
 
     root: str
     last: str
     subject: str = ""
     references: tuple[str, ...] = ()
     answer_to: str = ""
+    titled: str = ""
 
     @property
     def id(self) -> ThreadId:
@@ -82,14 +84,15 @@ def heard(talk: Talk, mail: ReadMail, own: frozenset[str] = frozenset()) -> tupl
     known = next((each for each in talk.threads if any(map(each.has, (*earlier, mail.id)))), None)
     root = known.root if known else (earlier[0] if earlier else mail.id)
     subject = subjects.bare(mail.subject)
-    again = known is not None and known.last == mail.id
-    is_new = bool(subject) and (known is None or again or not same_subject(known.subject, subject))
+    same = known is not None and same_subject(known.subject, subject)
+    is_new = bool(subject) and (not same or (known is not None and known.titled == mail.id))
+    titled = mail.id if is_new or known is None else known.titled
     # Chat programs name only the mail before: what is known of the conversation stays known.
     before = known.references if known else ()
     apart = bool(earlier) and earlier[0] not in before
     chain = (*earlier, *before) if apart else (*before, *earlier)
     references = _bounded((*chain, mail.id))
-    thread = Thread(root, mail.id, mail.subject, references, _answer_to(mail, own))
+    thread = Thread(root, mail.id, mail.subject, references, _answer_to(mail, own), titled)
     name = mail.sender.name if mail.sender and mail.sender.name else talk.name
     return msgspec.structs.replace(_on_top(talk, thread), name=name), thread, is_new
 
@@ -116,7 +119,8 @@ def said(talk: Talk, before: Thread | None, message_id: str, subject: str, *, an
     # something may have come in that conversation while the mail was on its way out
     before = next((each for each in talk.threads if each.root == before.root), before)
     references = _bounded((*before.references, message_id))
-    return _on_top(talk, Thread(before.root, message_id, subject, references, before.answer_to))
+    thread = msgspec.structs.replace(before, last=message_id, subject=subject, references=references)
+    return _on_top(talk, thread)
 
 
 def with_original(talk: Talk, message_id: str, url: str) -> Talk:

@@ -19,7 +19,7 @@ from backends.email import conversations
 from backends.email.arrivals import UNKNOWN, mail_id
 from backends.email.conversations import Conversations, Talk, Thread
 from backends.email.smtp import retries
-from backends.email.smtp.client import Handed, Submitter
+from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
 from backends.email.smtp.transaction import Mail
 from backends.email.values import Draft, Person, SavedFile, Server, WrittenMail
@@ -206,7 +206,7 @@ class Departures:
         handed = await self._tools.submitter.send(
             self._way.server, self._way.login, mail, attempts=tried.times
         )
-        outcome = self._judged(contact, command, tried, handed, recipient)
+        outcome = self._judged(contact, command, tried, handed.outcomes[recipient], draft.message_id)
         if not isinstance(outcome, Later):
             self._tried.pop(draft.message_id, None)
         if isinstance(outcome, Sent):
@@ -223,10 +223,9 @@ class Departures:
         return tried
 
     def _judged(
-        self, contact: ContactId, command: SendMessage, tried: Tried, handed: Handed, recipient: str
+        self, contact: ContactId, command: SendMessage, tried: Tried, outcome: Outcome, key: str
     ) -> Outcome:
         """The outcome, given up where it took too long; the user hears of one that takes long."""
-        outcome = handed.outcomes[recipient]
         if not isinstance(outcome, Later):
             return outcome
         now, first = time.time(), command.said_at / 1_000_000 or time.time()
@@ -237,7 +236,9 @@ class Departures:
         text = verdict.warning or ("It is tried again by itself." if tried.times == 1 else "")
         if text:
             about = Content(f"Not sent yet: {outcome.why} {text}", notice=True)
-            self._host.emit(MessageReceived(DirectChat(contact), OccupantId(""), MessageId(""), about))
+            # By its id it is told once, also when a restart has forgotten that it was.
+            once = MessageId(f"{key}#{verdict.warning.partition(';')[0] or 'waits'}")
+            self._host.emit(MessageReceived(DirectChat(contact), OccupantId(""), once, about))
         return outcome
 
     def _keep_copy(self, written: WrittenMail, date: datetime) -> None:

@@ -56,6 +56,8 @@ CAPABILITIES = Capabilities(
     max_body=128 * 1024,
 )
 
+NO_ROOM = "The gateway has no room for mails right now; they wait in your mailbox."
+
 UPLOAD_PAUSES = (5.0, 15.0, 30.0, 60.0, 60.0, 120.0, 120.0)
 """Seconds between tries to upload a file; afterwards its mail is shown without it."""
 
@@ -137,12 +139,13 @@ class MailboxSession(_Session):
         self._context = context
         self._settings = settings
         self._cursor = f"place {self._own} {inbox.server.host}"
+        self._begin = host.account.settings.get("begin") or None
         self._watcher: Watcher | None = None
         self._closing = False
 
     async def run(self) -> None:
         """See `bridge.api.Session.run`."""
-        place = await self._host.cursor(self._cursor)
+        place = await self._host.cursor(self._cursor) or self._begin
         if self._closing:
             return
         spool = self._tools.spool / f"in-{_folder_name(self._host.account.id)}"
@@ -151,6 +154,10 @@ class MailboxSession(_Session):
             await self._watcher.run(self)
         except TransferFailed as error:
             raise ConnectionLost(str(error)) from error
+        except OSError as error:
+            if error.errno is None:  # not from a file
+                raise
+            raise ConnectionLost(f"{NO_ROOM} {error.strerror or error}") from error
 
     async def close(self, reason: str) -> None:
         """See `bridge.api.Session.close`."""
@@ -184,8 +191,8 @@ class MailboxSession(_Session):
         try:
             async with self._tools.worker.read(mail.path, self._tools.spool) as read:
                 await self._take(_with_note(read, mail), (self._cursor, mail.place))
-        except (Busy, OSError) as error:
-            raise ConnectionLost(f"The gateway has no room for mails right now: {error}") from error
+        except Busy as error:
+            raise ConnectionLost(f"{NO_ROOM} {error}") from error
 
     async def _take(self, mail: ReadMail, cursor: tuple[str, str]) -> None:
         async def upload(file: SavedFile) -> Attachment:

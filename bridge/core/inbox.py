@@ -21,7 +21,7 @@ from bridge.core.live import LiveAccount
 from bridge.core.storage import STORE_TEXT
 from bridge.core.tasks import Tasks
 from bridge.core.values import DirectMessage
-from bridge.store.errors import StoreDown, StoreError
+from bridge.store.errors import StoreDown
 from bridge.store.queues import InboxRow
 
 log = logging.getLogger(__name__)
@@ -45,13 +45,14 @@ AGAIN_SECONDS = 1.0
 def refused_by_store(error: Exception) -> asyncio.Future[None]:
     """What `Host.emit` gives for something that cannot be kept: the network must not be told that it is."""
     refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    if isinstance(error, StoreError):
-        told: Exception = ConnectionLost(STORE_TEXT, Reason.STORE_DOWN)
-        told.__cause__ = error
-        error = told
-    refused.set_exception(error)
+    refused.set_exception(_for_backends(error))
     refused.exception()  # whether anybody awaits it is the network's business
     return refused
+
+
+def _for_backends(error: Exception) -> Exception:
+    """What a backend is told: it knows nothing of the store."""
+    return ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) if isinstance(error, StoreDown) else error
 
 
 class Kept:
@@ -64,7 +65,10 @@ class Kept:
         self._stored = stored
 
     def __await__(self) -> Generator[Any, None, None]:
-        yield from asyncio.shield(self._stored).__await__()
+        try:
+            yield from asyncio.shield(self._stored).__await__()
+        except StoreDown as error:
+            raise _for_backends(error) from error
 
 
 class InboxItem(msgspec.Struct, frozen=True):
