@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import biboumi, cases, report
 from bench.cases import Case, Result
 from bench.ends import WrongCount
-from bench.programs import bridge, floor
+from bench.mail import report as mail_report
 from bench.subject import Program
 
 _STATES = {"on": (True,), "off": (False,), "both": (False, True)}
@@ -37,7 +37,7 @@ async def measure(work: list[tuple[Case, bool]], runs: int, peer: Program | None
     """All results, telling each on standard error as it comes."""
     results = []
     for case, archive in work:
-        result = await cases.measure(case, archive, runs, [bridge(), floor()], peer)
+        result = await cases.measure(case, archive, runs, peer)
         results.append(result)
         for name in result.runs:
             shown = ", ".join(f"{key} {report.number(value)}" for key, value in result.figures(name).items())
@@ -47,7 +47,7 @@ async def measure(work: list[tuple[Case, bool]], runs: int, peer: Program | None
 
 async def profile(case: Case, archive: bool, file: str) -> None:
     """One run of the bridge under cProfile."""
-    await case.run(bridge(profile=str(Path(file).resolve())), archive)
+    await case.run(case.programs(str(Path(file).resolve()))[0], archive)
     print(f"{case.title}, archive {'on' if archive else 'off'}: python -m pstats {file}")
 
 
@@ -61,7 +61,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--archive", choices=list(_STATES), default="both")
     made.add_argument("--peer", choices=["biboumi"], help="compare with it; installed from Debian if missing")
     made.add_argument("--json", metavar="FILE", help="write every run's figures there, too")
-    made.add_argument("--write", action="store_true", help="write docs/performance.md and its picture")
+    made.add_argument(
+        "--write",
+        action="store_true",
+        help="write the figures and the picture of docs/performance.md; with --only mail, those of mail",
+    )
     made.add_argument(
         "--profile", metavar="FILE", help="profile the bridge in the first case of --only instead"
     )
@@ -74,8 +78,8 @@ def main() -> None:
     work = chosen(options)
     if not work:
         sys.exit(f"no case has {options.only!r} in its name")
-    if options.write and (options.only or options.quick or options.archive != "both"):
-        sys.exit("--write is for a run of everything")
+    if options.write and (options.only not in ("", "mail") or options.quick or options.archive != "both"):
+        sys.exit("--write is for a run of everything, or of all with --only mail")
     try:
         if options.profile:
             asyncio.run(profile(*work[0], options.profile))
@@ -93,10 +97,13 @@ def _tables(options: argparse.Namespace, work: list[tuple[Case, bool]]) -> None:
     runs = 1 if options.quick else options.runs
     results = asyncio.run(measure(work, runs, peer))
     print(report.machine(runs, peer_words) + "\n\n" + report.tables(results, peer_name))
+    print(mail_report.tables(results))
     if options.json:
         Path(options.json).write_text(report.as_json(results, runs, peer_words))
+    if options.write and not options.only:
+        report.write([each for each in results if not mail_report.is_mail(each)], runs, peer_name, peer_words)
     if options.write:
-        report.write(results, runs, peer_name, peer_words)
+        mail_report.write(results, runs)
 
 
 if __name__ == "__main__":

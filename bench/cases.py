@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from bench import scenarios
+from bench import programs, scenarios
 from bench.figures import Figures, medians
+from bench.mail import large, small
+from bench.mail import programs as mail_programs
 from bench.subject import Program
+from tests.mail.town import ELSEWHERE, OURS
 
 BOTH = (False, True)
 PACE = 200.0
@@ -16,16 +19,29 @@ PACE = 200.0
 Scenario = Callable[[Program, bool], Awaitable[Figures]]
 
 
+def _ours(profile: str = "") -> list[Program]:
+    return [programs.bridge(profile), programs.floor()]
+
+
+def _with_mail(profile: str = "") -> list[Program]:
+    return [mail_programs.bridge(profile), mail_programs.floor()]
+
+
+def _bridge_alone(profile: str = "") -> list[Program]:
+    return [mail_programs.bridge(profile)]
+
+
 @dataclass(frozen=True)
 class Case:
     """A scenario with its amount of work. `archive`: with which of them it is measured; `peer`: with which
-    of them a peer is measured, too."""
+    of them a peer is measured, too; `programs` makes our own, given a file for cProfile."""
 
     name: str
     title: str
     run: Scenario
     archive: tuple[bool, ...] = BOTH
     peer: tuple[bool, ...] = BOTH
+    programs: Callable[..., list[Program]] = _ours
 
 
 @dataclass
@@ -66,15 +82,37 @@ def every(quick: bool) -> list[Case]:
         Case("latency", f"IRC to XMPP at {PACE:g} a second",
              partial(do.latency, count=steady, pace=PACE)),
         Case("start", "start and rest", do.idle),
+        *_mail(500 // part, 100 // part),
     ]  # fmt: skip
 
 
-async def measure(
-    case: Case, archive: bool, runs: int, programs: list[Program], peer: Program | None
-) -> Result:
+def _mail(burst: int, steady: int) -> list[Case]:
+    """Mail: the archive does not matter for it."""
+
+    def case(name: str, title: str, run: Scenario) -> Case:
+        alone = name.startswith("mail-large")
+        return Case(name, title, run, (True,), (), _bridge_alone if alone else _with_mail)
+
+    def large_in(domain: str, plain: bool = False) -> Scenario:
+        return partial(large.incoming, own_domain=domain, plain=plain)
+
+    return [
+        case("mail-in", f"{burst} mails to our domain", partial(small.incoming, count=burst)),
+        case("mail-out", f"{burst} mails to a smarthost", partial(small.outgoing, count=burst)),
+        case("mail-latency", "a mail to our domain", partial(small.latency, count=steady)),
+        case("mail-large-smtp", "25 MB to our domain (SMTP)", large_in(OURS)),
+        case("mail-large-imap", "25 MB to a mailbox elsewhere (IMAP)", large_in(ELSEWHERE)),
+        case("mail-large-text", "25 MB of nothing but text to our domain", large_in(OURS, plain=True)),
+        case("mail-large-smarthost", "25 MB to a smarthost", partial(large.outgoing, own_domain=OURS)),
+        case("mail-large-submission", "25 MB from a mailbox elsewhere, with a copy in Sent",
+             partial(large.outgoing, own_domain=ELSEWHERE)),
+    ]  # fmt: skip
+
+
+async def measure(case: Case, archive: bool, runs: int, peer: Program | None) -> Result:
     """Run a case again and again: ours, the floor, the peer, ours, ... Raises WrongCount."""
     result = Result(case, archive)
-    compared = [*programs, *([peer] if peer is not None and archive in case.peer else [])]
+    compared = [*case.programs(), *([peer] if peer is not None and archive in case.peer else [])]
     for _ in range(runs):
         for program in compared:
             result.runs.setdefault(program.name, []).append(await case.run(program, archive))

@@ -20,6 +20,11 @@ P99 = "p99 ms"
 START = "start s"
 START_CPU = "start CPU s"
 IDLE = "idle MB"
+GAP = "gap ms"
+"""The longest time that the event loop did nothing else, in milliseconds."""
+GAP_CPU = "gap CPU ms"
+"""How much of it the loop's thread was on the processor: the rest it waited, for the processor or a lock."""
+GREW = "MB over rest"
 
 
 def medians(runs: Sequence[Figures]) -> Figures:

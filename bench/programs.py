@@ -45,16 +45,16 @@ def bridge(profile: str = "") -> Program:
     """The bridge, its limits and throttles off; `profile` is a file for cProfile."""
     wrapper = ("-m", "cProfile", "-o", profile) if profile else ()
     return Program(
-        "bridge", partial(_bridge_words, wrapper), _environment, "bridge.db", "SELECT count(*) FROM archive"
+        "bridge", partial(_bridge_words, wrapper), environment, "bridge.db", "SELECT count(*) FROM archive"
     )
 
 
 def floor() -> Program:
     """The least that Python must do for the same work (`bench.floor`)."""
-    return Program("floor", _floor_words, _environment, "floor.db", "SELECT count(*) FROM kept")
+    return Program("floor", _floor_words, environment, "floor.db", "SELECT count(*) FROM kept")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Compiled modules are kept, as they are for any installed program, whatever this shell says."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(_CACHE)}

@@ -61,14 +61,25 @@ def write(results: list[Result], runs: int, peer: str, peer_words: str) -> None:
 
     Raises ValueError if the document has lost its markers.
     """
-    before, begin, rest = DOCUMENT.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{DOCUMENT} has no place for the figures: {BEGIN} ... {END}")
+    _places(BEGIN, END)
     PICTURE.write_text(picture(results, peer))
     shown = f"![CPU for each message, beside the floor]({PICTURE.name})"
     body = f"{machine(runs, peer_words)}\n\n{shown}\n\n{tables(results, peer)}"
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}")
+    put(BEGIN, body, END)
+
+
+def put(begin: str, body: str, end: str) -> None:
+    """Put something into the document between two markers. Raises ValueError if it has lost them."""
+    before, after = _places(begin, end)
+    DOCUMENT.write_text(f"{before}{begin}\n\n{body}\n{end}{after}")
+
+
+def _places(begin: str, end: str) -> tuple[str, str]:
+    before, found, rest = DOCUMENT.read_text().partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end:
+        raise ValueError(f"{DOCUMENT} has no place for the figures: {begin} ... {end}")
+    return before, after
 
 
 def as_json(results: Iterable[Result], runs: int, peer_words: str) -> str:
@@ -108,7 +119,7 @@ def _row(result: Result, figure: str, words: str, peer: str) -> str:
         "on" if result.archive else "off",
         number(ours[figure]),
         number(floor[figure]) if floor else "-",
-        _ratio(ours[figure], floor.get(figure, 0)),
+        ratio(ours[figure], floor.get(figure, 0)),
     ]
     if peer:
         other = result.figures(peer)
@@ -116,14 +127,15 @@ def _row(result: Result, figure: str, words: str, peer: str) -> str:
         met = target.met(ours, other) if target else None
         cells += [
             number(other[figure]) if other else "-",
-            _ratio(ours[figure], other.get(figure, 0)),
+            ratio(ours[figure], other.get(figure, 0)),
             target.words() if target else "-",
             "-" if met is None else "yes" if met else "**no**",
         ]
     return f"| {' | '.join(cells)} |"
 
 
-def _ratio(ours: float, other: float) -> str:
+def ratio(ours: float, other: float) -> str:
+    """How many times as much."""
     return number(ours / other) if other else "-"
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import processes
 from bench.ends import PATIENCE, Catch, IrcEnd, WrongCount, XmppEnd
 from bench.work import join_presence
+from tests.peers.daemon import free_port
 
 START_SECONDS = 30.0
 END_SECONDS = 10.0
@@ -25,11 +27,13 @@ the kernel turns away, and would be measured waiting."""
 
 @dataclass(frozen=True)
 class Ground:
-    """Where a program is to run: a folder of its own on disk, the ports of both ends, archive or none."""
+    """Where a program is to run: a folder of its own on disk, the ports of both ends (`irc_port`: of whatever
+    network it is), a free one to listen at, archive or none."""
 
     folder: Path
     xmpp_port: int
     irc_port: int
+    listen_port: int
     archive: bool
 
 
@@ -65,19 +69,18 @@ class Subject:
         self.irc = irc
         self.started = started
         self.pid = pid
-        self._clock = (~pid << 3) | 2  # the kernel's own number for the CPU time of another process
 
     def cpu(self) -> float:
-        """Seconds of CPU that all its threads have used, in user and kernel mode, counted in nanoseconds."""
-        return time.clock_gettime(self._clock)
+        """Seconds of CPU that it and the processes that it has started have used."""
+        return sum(map(processes.cpu, processes.family(self.pid)))
 
     def rss(self) -> int:
         """Resident memory in KiB."""
-        return self._memory("VmRSS")
+        return sum(map(processes.rss, processes.family(self.pid)))
 
     def peak(self) -> int:
         """The most resident memory that it had, in KiB."""
-        return self._memory("VmHWM")
+        return sum(map(processes.peak, processes.family(self.pid)))
 
     def archived(self) -> int:
         """How many messages its archive has on disk."""
@@ -110,28 +113,25 @@ class Subject:
                 if self.xmpp.failed.done():
                     self.xmpp.failed.result()
 
-    def _memory(self, name: str) -> int:
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1])
-        raise RuntimeError(f"/proc/{self.pid}/status has no {name}")
-
 
 @contextlib.asynccontextmanager
-async def running(program: Program, archive: bool, others: int = 5) -> AsyncIterator[Subject]:
-    """The program, attached to fresh ends; ended after the `async with`."""
+async def running(
+    program: Program, archive: bool, others: int = 5, network: Callable[[], asyncio.Protocol] | None = None
+) -> AsyncIterator[Subject]:
+    """The program, attached to fresh ends; ended after the `async with`. `network` makes connections of
+    another network's end than IRC's."""
     loop = asyncio.get_running_loop()
     failed: asyncio.Future[None] = loop.create_future()
     failed.add_done_callback(lambda future: future.cancelled() or future.exception())  # it may come too late
     xmpp, irc = XmppEnd(failed), IrcEnd(others, failed)
     async with contextlib.AsyncExitStack() as stack:
         ports = []
-        for make in (lambda: xmpp, irc.connection):
+        for make in (lambda: xmpp, network or irc.connection):
             server = await loop.create_server(make, "127.0.0.1", 0, backlog=_BACKLOG)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xb-bench-")))
-        ground = Ground(folder, ports[0], ports[1], archive)
+        ground = Ground(folder, ports[0], ports[1], free_port(), archive)
         words = program.words(ground)
         began = time.perf_counter()
         process = await asyncio.create_subprocess_exec(

@@ -35,12 +35,14 @@ async def start(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
     )  # fmt: skip
 
 
-async def test_a_message_goes_both_ways_through_the_page(folder: Path, tmp_path: Path) -> None:
+async def test_messages_and_mails_go_both_ways_through_the_page(folder: Path, tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
     demo = await start(folder, "--check", "--screenshot", str(picture))
     output, _ = await demo.communicate()
     assert demo.returncode == 0, output.decode()
     assert b"the answer came back" in output
+    assert re.search(rb"a mail left:\n.*From: Alice <alice@.*\n.*To: Rose Red <.*\n.*: Re: Tea\n", output)
+    assert b"the answer left as mail" in output
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -56,6 +58,7 @@ async def test_a_signal_ends_all_and_a_second_start_works(folder: Path) -> None:
             said += line.decode()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
             assert b"converse.initialize" in page.read()
+        await a_mail_by_the_line_that_is_shown(said)
         demo.send_signal(number)
         rest, _ = await demo.communicate()
         assert demo.returncode == 0, rest.decode()
@@ -76,3 +79,14 @@ async def test_a_taken_port_is_told_before_anything_starts(folder: Path) -> None
     assert f"port {port} is taken by" in output.decode()
     assert f"(pid {os.getpid()})" in output.decode()
     assert f"--port {port + 1}" in output.decode()
+
+
+async def a_mail_by_the_line_that_is_shown(said: str) -> None:
+    """It is taken, by whatever Python and from whatever folder it is sent."""
+    line = re.search(r"^ +(python3 \S+mail\.py \d+ .+)$", said, re.MULTILINE)
+    assert line is not None, said
+    sender = await asyncio.create_subprocess_shell(
+        line[1], cwd="/", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    complaint, _ = await sender.communicate()
+    assert sender.returncode == 0, complaint.decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from backends.email import conversations
+from backends.email.arrivals import UNKNOWN, mail_id
 from backends.email.conversations import Conversations, Talk, Thread
 from backends.email.smtp import retries
 from backends.email.smtp.client import Submitter
@@ -45,12 +47,15 @@ from bridge.api import (
     TransferFailed,
 )
 
+log = logging.getLogger(__name__)
+
 ORIGINAL = "/original"
 """Written to a correspondent, it asks for the whole of what was shown in part."""
 
 BUSY_SECONDS = 15.0
 FETCH_SECONDS = 30.0
 MOST_TRIED = 1000
+LONGEST_QUOTE = 500
 
 Copy = Callable[[Path, datetime], Awaitable[None]]
 """Keeps a copy of what was sent; it removes the file."""
@@ -100,6 +105,8 @@ class Departures:
         if not isinstance(command.chat, DirectChat):
             return Refused(Reason.UNSUPPORTED, "Mail has no rooms.")
         contact = command.chat.contact
+        if contact == UNKNOWN:
+            return Refused(Reason.NOT_FOUND, "These mails name nobody who could be answered.")
         try:
             if command.content.text.strip().lower() == ORIGINAL and not command.content.attachments:
                 return await self._show_original(contact, command)
@@ -121,7 +128,8 @@ class Departures:
 
     async def _send(self, contact: ContactId, command: SendMessage, folder: Path) -> Outcome:
         talk = await self._tools.talks.load(self._host, contact)
-        before = talk.thread(command.thread, command.reply_to)
+        answers = mail_id(command.reply_to) if command.reply_to else None
+        before = talk.thread(command.thread, answers)
         files = [await self._fetched(one, folder) for one in command.content.attachments]
         draft, anew = self._draft(contact, command, talk, before, files)
         try:
@@ -132,19 +140,17 @@ class Departures:
         except ValueError as error:
             return Refused(Reason.BAD_REQUEST, f"No mail can be made of this: {error}.")
         if isinstance(outcome, Sent):
-            await self._remember(contact, before, draft, anew)
+            await self._remember(contact, before, draft, anew=anew)
         return outcome
 
-    async def _remember(self, contact: ContactId, before: Thread | None, draft: Draft, anew: bool) -> None:
-        """The mail is out: that its conversation cannot be kept must not send it again. (What came meanwhile
-        stays: a slow mail server holds up no mail that comes in.)"""
+    async def _remember(self, contact: ContactId, before: Thread | None, draft: Draft, *, anew: bool) -> None:
+        """The mail is out: that its conversation cannot be kept must not send it again."""
+        talks = self._tools.talks
         try:
-            async with self._tools.talks.turn(self._host, contact):
-                talk = await self._tools.talks.load(self._host, contact)
-                if before is not None:
-                    before = next((each for each in talk.threads if each.root == before.root), before)
+            async with talks.turn(self._host, contact):
+                talk = await talks.load(self._host, contact)
                 now = conversations.said(talk, before, draft.message_id, draft.subject, anew=anew)
-                await self._tools.talks.save(self._host, contact, now)
+                await talks.save(self._host, contact, now)
         except ConnectionLost:
             return
 
@@ -157,17 +163,13 @@ class Departures:
         files: list[SavedFile],
     ) -> tuple[Draft, bool]:
         """The mail, and whether it begins a conversation: it does where it has a subject of its own."""
-        content = command.content
-        given, text = content.subject, content.text
-        if not given:
-            given, text = subjects.split_off(text)
-        if content.action:
-            text = f"* {self._way.sender.name or self._way.sender.address} {text}"
-        anew = bool(given) and (before is None or subjects.bare(given) != subjects.bare(before.subject))
+        given, typed = _worded(command.content)
+        anew = bool(given) and (before is None or not conversations.same_subject(given, before.subject))
         going_on = None if anew and command.reply_to is None else before
         subject = given or (subjects.of_reply(before.subject) if before else "")
-        subject = subject or subjects.of_text(text) or ", ".join(file.name for file in files)
+        subject = subject or subjects.of_text(typed) or ", ".join(file.name for file in files)
         to = going_on.answer_to if going_on and going_on.answer_to else contact
+        answered = mail_id(command.reply_to or MessageId(going_on.last)) if going_on else ""
         draft = Draft(
             message_id=message_id(
                 self._host.account.id,
@@ -178,12 +180,17 @@ class Departures:
             sender=self._way.sender,
             to=(Person(to, talk.name if to == contact else ""),),
             subject=subject,
-            text=text,
-            in_reply_to=(command.reply_to or going_on.last).partition("#")[0] if going_on else "",
-            references=going_on.references if going_on else (),
+            text=self._text(command.content, typed),
+            in_reply_to=answered,
+            references=going_on.up_to(answered) if going_on else (),
             attachments=tuple(files),
         )
         return draft, going_on is None
+
+    def _text(self, content: Content, typed: str) -> str:
+        if content.action:
+            typed = f"* {self._way.sender.name or self._way.sender.address} {typed}"
+        return f"{_quote(content.quoted)}\n\n{typed}" if content.quoted else typed
 
     async def _fetched(self, attachment: Attachment, folder: Path) -> SavedFile:
         file = folder / f"file-{len(os.listdir(folder))}"
@@ -238,14 +245,18 @@ class Departures:
         if self._copy is None:
             return
         kept = self._tools.spool / f"sent-{os.urandom(8).hex()}.eml"
-        Path(written.path).rename(kept)
+        try:
+            Path(written.path).rename(kept)
+        except OSError as error:  # it is sent: that must not be tried again
+            log.warning("no copy of a sent mail could be kept: %s", error.strerror)
+            return
         task = asyncio.ensure_future(self._copy(kept, date))
         _background.add(task)
         task.add_done_callback(_background.discard)
 
     async def _show_original(self, contact: ContactId, command: SendMessage) -> Outcome:
         talk = await self._tools.talks.load(self._host, contact)
-        asked = command.reply_to.partition("#")[0] if command.reply_to else None
+        asked = mail_id(command.reply_to) if command.reply_to else None
         found = talk.original(asked)
         if found is None:
             return Refused(Reason.NOT_FOUND, "There is no mail here that was shown in part.")
@@ -253,6 +264,18 @@ class Departures:
         chat = DirectChat(contact)
         await self._host.emit(MessageReceived(chat, OccupantId(""), MessageId(""), content))
         return Sent()
+
+
+def _worded(content: Content) -> tuple[str, str]:
+    """The subject that was given, if one was, and the text."""
+    return (content.subject, content.text) if content.subject else subjects.split_off(content.text)
+
+
+def _quote(quoted: str) -> str:
+    """The message that is answered, as mails have it; of a long one the beginning."""
+    if len(quoted) > LONGEST_QUOTE:
+        quoted = f"{quoted[:LONGEST_QUOTE].rsplit(None, 1)[0]} […]"
+    return "\n".join(f"> {line}" for line in quoted.split("\n"))
 
 
 _background: set[asyncio.Future[None]] = set()

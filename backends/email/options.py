@@ -65,7 +65,8 @@ def host_and_port(option: str, text: str, usual: int = 0) -> tuple[str, int]:
     if not colon or text.endswith("]"):
         host, port = text.strip(), str(usual)
     host = host.removeprefix("[").removesuffix("]")
-    if not (host and port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+    short = port.isascii() and port.isdecimal() and len(port) < 6
+    if not (host and short and 0 < int(port) < 65536):
         raise ValueError(f"{option}: expected a host and a port like 127.0.0.1:2525, found {text!r}")
     return host, int(port)
 

@@ -87,7 +87,7 @@ class _Session:
         """See `bridge.api.Session.query`."""
         if isinstance(query, AskProfile):
             talk = await self._tools.talks.load(self._host, query.contact)
-            return Answer({"name": talk.name, "email": query.contact})
+            return Answer({"name": talk.name, "nick": talk.name, "email": query.contact})
         if isinstance(query, AskPing):
             return Answer()
         raise QueryFailed(Reason.UNSUPPORTED, "Mail cannot tell that.")
@@ -198,7 +198,7 @@ class MailboxSession(_Session):
         async def upload(file: SavedFile) -> Attachment:
             return await self._patiently(file)
 
-        await self._arrivals.take(self._host, self._own, mail, upload, cursor)
+        await self._arrivals.take(self._host, frozenset({self._own}), mail, upload, cursor)
 
     async def _patiently(self, file: SavedFile) -> Attachment:
         """Upload, again after a while where that may help; it is in the mailbox meanwhile."""

@@ -79,7 +79,8 @@ class SignUp:
         if not password:
             raise RegistrationRefused("The password is missing.", "password")
         backfill = given.get("backfill", "") or "0"
-        if not (backfill.isascii() and backfill.isdecimal() and int(backfill[:6]) <= forms.MOST_BACKFILL):
+        short = backfill.isascii() and backfill.isdecimal() and len(backfill) < 7
+        if not (short and int(backfill) <= forms.MOST_BACKFILL):
             raise RegistrationRefused(f"A number from 0 to {forms.MOST_BACKFILL}.", "backfill")
         context = ssl.create_default_context(cafile=self._options.ca_file or None)
         found = await self._candidates(given, context)

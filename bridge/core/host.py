@@ -21,6 +21,7 @@ from bridge.api import (
     Reason,
     SoftwareVersion,
 )
+from bridge.core import http_client
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
 from bridge.core.storage import STORE_TEXT
@@ -116,6 +117,7 @@ class AccountHost:
 
     async def download(self, attachment: Attachment, file: Path, limit: int) -> Attachment:
         """Fetch what the user attached."""
+        await http_client.load()
         from bridge.core.download import Downloads
 
         downloads = Downloads(self._ground.guard, self._ground.face.keeps_files)

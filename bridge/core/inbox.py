@@ -189,7 +189,7 @@ class Inbox:
         if row is None:
             return
         if fence is not None:
-            self._fly(row, item, fence)
+            self._fly(row, item, fence, self._account(item))
         elif self._replaying and row not in self._passed:
             self._unread = True
         else:
@@ -245,9 +245,8 @@ class Inbox:
                 return
         behind.busy = False
 
-    def _must_wait(self, row: int, item: InboxItem) -> bool:
+    def _must_wait(self, row: int, account: AccountId) -> bool:
         """Whether too many of the account's are on their way before it."""
-        account = self._account(item)
         behind = self._behind.get(account)
         if behind is not None and row <= behind.after:  # its turn came before it was known to be stored
             return False
@@ -279,16 +278,16 @@ class Inbox:
         if item.message.stanza_id in self._early:  # `_stored` is about to be called
             self._passed.add(row)
             return
-        if not in_turn and self._must_wait(row, item):
+        account = self._account(item)
+        if not in_turn and self._must_wait(row, account):
             return
         fence = self._send(item)
         if fence is None:
             self._held.add(row)
             return
-        self._fly(row, item, fence)
+        self._fly(row, item, fence, account)
 
-    def _fly(self, row: int, item: InboxItem, fence: asyncio.Future[str]) -> None:
-        account = self._account(item)
+    def _fly(self, row: int, item: InboxItem, fence: asyncio.Future[str], account: AccountId) -> None:
         self._flying[row] = item
         self._flying_of[account] = self._flying_of.get(account, 0) + 1
         fence.add_done_callback(partial(self._fenced, row))

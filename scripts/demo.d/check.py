@@ -1,11 +1,15 @@
-"""The demo's check: a message goes from the real page to IRC, and the answer is seen in the page."""
+"""The demo's check: a message goes from the real page to IRC, and the answer is seen in the page; a mail is
+shown in the page, and answered there."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from pathlib import Path
 
+import mail
 from bot import NICK
+from outside import Outside
 
 from tests.peers.converse import ConversePage, open_converse
 from tests.peers.daemon import RUNNING
@@ -18,14 +22,17 @@ class CheckFailed(Exception):
     """What did not happen, with what the page showed and the servers logged."""
 
 
-async def check(url: str, irc_port: int, channel: str, screenshot: Path | None = None) -> None:
-    """Exchange a message both ways through the page at `url`. Raises CheckFailed."""
+async def check(
+    url: str, irc_port: int, channel: str, mail_port: int, outside: Outside, screenshot: Path | None = None
+) -> None:
+    """Exchange messages and mails both ways through the page at `url`. Raises CheckFailed."""
     try:
         async with irc_client(irc_port, WITNESS) as witness:
             await witness.join(channel)
             async with open_converse(url) as page:
                 try:
                     await _exchange(page, witness, channel)
+                    await _write(page, mail_port, outside)
                 finally:
                     if screenshot is not None:
                         await page.screenshot(screenshot)
@@ -49,3 +56,20 @@ async def _exchange(page: ConversePage, witness: IrcClient, channel: str) -> Non
     await page.wait_message(f"alice, you said: {count} tulips are in bloom")
     witness.say(channel, f"alice: {count}? I counted one more, on plain old IRC.")
     await page.wait_message(f"alice: {count}? I counted one more")
+
+
+async def _write(page: ConversePage, mail_port: int, outside: Outside) -> None:
+    """A mail comes in, and is answered in the chat that it opens."""
+    count = secrets.randbelow(900_000) + 100_000
+    sent = await asyncio.to_thread(mail.send, mail_port, f"Did you see my {count} tulips?")
+    await page.open_chat("Rose Red")
+    await page.wait_message(f"Did you see my {count} tulips?")
+    await page.send(f"I counted {count}, *all* of them.")
+    answer = await outside.got(f"I counted {count}")
+    expected = {
+        "From": f"Alice <{mail.ALICE}>", "To": mail.ROSE, "Subject": "Re: Tea", "In-Reply-To": sent,
+    }  # fmt: skip
+    found = {name: str(answer[name]) for name in expected}
+    if found != expected:
+        raise AssertionError(f"the answer was not as expected: {found}, not {expected}")
+    await page.wait_message(f"I counted {count}")

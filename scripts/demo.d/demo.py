@@ -1,4 +1,5 @@
-"""The demo: an IRC server with a bot in a channel, a Prosody, the bridge between them, and a chat page.
+"""The demo: an IRC server with a bot in a channel, a mail domain, a Prosody, the bridge between them, and a
+chat page.
 
 Everything listens on loopback only, lives in temporary folders, and is gone when this ends.
 """
@@ -18,13 +19,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import post
 from bot import CHANNEL, bot_in_channel
 from check import CheckFailed, check
+from mail import ALICE
+from outside import Outside, running_outside
 from ports import owner_of
 
 from tests.peers.bridge import Bridge, BridgeSetup, network, running_bridge
 from tests.peers.converse import PageSetup, serving
-from tests.peers.daemon import Daemon, PeerFailed
+from tests.peers.daemon import Daemon, PeerFailed, free_port
 from tests.peers.inspircd import Inspircd, InspircdSetup, running_inspircd
 from tests.peers.prosody import Prosody, ProsodySetup, running_prosody
 
@@ -48,6 +52,8 @@ class Demo:
     prosody: Prosody
     bridge: Bridge
     bot: asyncio.Task[None]
+    outside: Outside
+    mail_port: int
     url: str
 
     @property
@@ -66,15 +72,31 @@ async def running_demo(port: int) -> AsyncIterator[Demo]:
         stack.push_async_callback(client.close)
         bot_task = asyncio.create_task(bot.run())
         stack.callback(bot_task.cancel)
+        outside = await stack.enter_async_context(running_outside(lambda text: print(text, flush=True)))
+        components = {GATEWAY: SECRET, post.GATEWAY: SECRET}
         prosody = stack.enter_context(
-            running_prosody(ProsodySetup(host="localhost", components={GATEWAY: SECRET}, users=USERS))
+            running_prosody(ProsodySetup(host="localhost", components=components, users=USERS))
         )
         page.websocket_url = prosody.websocket_url
         page.accounts = {name: (prosody.jid(name), password) for name, password in USERS.items()}
-        networks = network(NETWORK, irc.port, domain=GATEWAY)
-        setup = BridgeSetup(networks, options="", secret=SECRET, domain=GATEWAY)
-        bridge = stack.enter_context(running_bridge(prosody, setup))
-        yield Demo(irc, prosody, bridge, bot_task, stack.enter_context(serving(page, port)))
+        bridge, mail_port = await _bridge(stack, prosody, irc, outside)
+        url = stack.enter_context(serving(page, port))
+        yield Demo(irc, prosody, bridge, bot_task, outside, mail_port, url)
+
+
+async def _bridge(
+    stack: contextlib.AsyncExitStack, prosody: Prosody, irc: Inspircd, outside: Outside
+) -> tuple[Bridge, int]:
+    """The bridge with both gateways, alice's mail address registered; and the port that mail comes in by."""
+    mail_port = free_port()
+    networks = network(NETWORK, irc.port, domain=GATEWAY) + post.gateway(SECRET, mail_port, outside.port)
+    setup = BridgeSetup(networks, options="", secret=SECRET, domain=GATEWAY)
+    bridge = stack.enter_context(running_bridge(prosody, setup))
+    try:
+        await post.sign_up(prosody)
+    except AssertionError as failed:
+        raise DemoFailed(f"{failed}\n{bridge.log_tail()}") from failed
+    return bridge, mail_port
 
 
 def _require_free(port: int) -> None:
@@ -97,9 +119,13 @@ def _tell(demo: Demo) -> None:
     print(f"""
   IRC server   127.0.0.1:{irc.port}  pid {irc.pid}   InspIRCd, channel {CHANNEL} with a bot in it
   XMPP server  127.0.0.1:{prosody.c2s_port}  pid {prosody.pid}   Prosody, {accounts}
-  bridge       {GATEWAY}    pid {bridge.pid}   its configuration: {bridge.config_file}
+  bridge       {GATEWAY}, {post.GATEWAY}   pid {bridge.pid}   its configuration: {bridge.config_file}
+  mail server  127.0.0.1:{demo.outside.port}   the rest of the world: takes what leaves, and shows it here
 
   The channel is the room {ROOM}
+  alice's mail address is {ALICE}. This sends her a mail; answer it in the page:
+
+  {post.command(demo.mail_port)}
 
   Open {demo.url}
   (you are alice; {demo.url}?as=bob is bob)
@@ -122,7 +148,7 @@ async def _watch(demo: Demo) -> None:
 async def _run(arguments: argparse.Namespace) -> None:
     async with running_demo(arguments.port) as demo:
         if arguments.check:
-            await check(demo.url, demo.irc.port, CHANNEL, screenshot=arguments.screenshot)
+            await check(demo.url, demo.irc.port, CHANNEL, demo.mail_port, demo.outside, arguments.screenshot)
             return
         _tell(demo)
         await _watch(demo)
@@ -149,7 +175,8 @@ async def _main(arguments: argparse.Namespace) -> int:
         print(f"scripts/demo: {failed}", file=sys.stderr)
         return 1
     if arguments.check:
-        print("scripts/demo --check: a message went from the page to IRC and the answer came back")
+        print("scripts/demo --check: a message went from the page to IRC and the answer came back;")
+        print("a mail came into the page, and the answer left as mail")
     return 0
 
 

@@ -16,7 +16,8 @@ import pytest
 from bench import biboumi, cases, report, scenarios, targets
 from bench.cases import Case, Result
 from bench.ends import WrongCount
-from bench.figures import CPU, P50, P99, RATE, percentile
+from bench.figures import CPU, GAP_CPU, GREW, P50, P99, RATE, percentile
+from bench.mail.report import MOST_GAP, MOST_MEMORY
 from bench.programs import ROOT, floor
 from bench.subject import Ground, Program, running
 from bench.work import irc_lines, join_presence, user
@@ -32,6 +33,29 @@ async def test_a_case_is_measured_beside_the_floor(tmp_path: Path) -> None:
     (result,) = json.loads(file.read_text())["results"]
     assert set(result["runs"]) == {"bridge", "floor"}
     assert all(one[CPU] > 0 and one[RATE] > 0 for runs in result["runs"].values() for one in runs)
+
+
+@pytest.mark.parametrize("name", ["mail-in", "mail-out", "mail-latency"])
+async def test_mail_is_measured_beside_its_floor(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    words = ["-m", "bench", "--quick", "--only", name, "--json", str(file)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert "| small mails | bridge | floor | x floor |" in out.decode()
+    (result,) = json.loads(file.read_text())["results"]
+    assert set(result["runs"]) == {"bridge", "floor"}
+
+
+async def test_a_large_mail_holds_up_nothing_for_long(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    words = ["-m", "bench", "--quick", "--only", "mail-large-text", "--json", str(file)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT)
+    assert await process.wait() == 0
+    (result,) = json.loads(file.read_text())["results"]
+    (figures,) = result["runs"]["bridge"]
+    assert figures[GREW] < MOST_MEMORY
+    assert figures[GAP_CPU] <= MOST_GAP  # of the gap itself: a busy machine has a part in that
 
 
 def broken(patch: str) -> Program:

@@ -117,10 +117,15 @@ def options(dovecot: Dovecot, postfix: Postfix, ca_file: Path, lmtp_port: int, s
 
 @contextlib.contextmanager
 def running_town(
-    xmpp: XmppServer | None = None, extra: str = "", *, way_in: str = "lmtp", quota: str = ""
+    xmpp: XmppServer | None = None,
+    extra: str = "",
+    module: str = "bridge",
+    *,
+    way_in: str = "lmtp",
+    quota: str = "",
 ) -> Iterator[Town]:
     """A fresh town, gone after the `with`. `way_in` is how Postfix hands mail to the bridge, `quota` that of
-    mailboxes elsewhere; `extra` are lines of the backend's options."""
+    mailboxes elsewhere; `extra` are lines of the backend's options, `module` is what runs as the bridge."""
     with contextlib.ExitStack() as stack:
         if xmpp is None:
             setup = ProsodySetup(components={GATEWAY: "sekrit"})
@@ -136,6 +141,7 @@ def running_town(
         bridge_setup = BridgeSetup(
             backend="email",
             domain=GATEWAY,
+            module=module,
             options=options(dovecot, postfix, ca_file, lmtp_port, smtp_port) + extra,
         )
         bridge = stack.enter_context(running_bridge(xmpp, bridge_setup))

@@ -27,7 +27,7 @@ class ComponentServer(Protocol):
 @dataclass
 class BridgeSetup:
     """What the bridge is to serve. `networks` are TOML lines below the IRC gateway's options; `data_dir` is
-    the bridge's folder, if not given."""
+    the bridge's folder, if not given. `module` is run in place of the bridge's own, with its arguments."""
 
     networks: str = ""
     options: str = "throttle_burst = 1000\nthrottle_per_second = 1000.0\n"
@@ -40,6 +40,7 @@ class BridgeSetup:
     store_url: str = ""
     data_dir: Path | None = None
     allow_private: bool = True
+    module: str = "bridge"
     top: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,7 +79,7 @@ class Bridge(Daemon):
         )
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "bridge", "run", "-c", str(self.config_file)]
+        return [sys.executable, "-m", self.setup.module, "run", "-c", str(self.config_file)]
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}

@@ -75,6 +75,7 @@ def page_html(setup: PageSetup) -> str:
         "persistent_store": "sessionStorage",
         "muc_show_info_messages": [], "show_background": False, "i18n": "en", "locked_muc_nickname": False,
         "play_sounds": False, "show_desktop_notifications": False, "allow_bookmarks": False,
+        "show_self_in_roster": False,
         **setup.settings,
     }  # fmt: skip
     accounts = {
@@ -184,6 +185,12 @@ class ConversePage:
         """Wait until a message that holds this text is shown."""
         selector = f"converse-chat-message:has-text({json.dumps(text)})"
         await self._wait(f"a message with {text!r}", selector, seconds)
+
+    async def open_chat(self, name: str, seconds: float = PROMPT_SECONDS) -> None:
+        """Click on somebody in the list of contacts, once they are there."""
+        selector = f"converse-roster-contact:has-text({json.dumps(name)}) a.open-chat"
+        await self._wait(f"the contact {name}", selector, seconds)
+        await self.page.locator(selector).first.click()
 
     async def send(self, text: str) -> None:
         """Type into the open chat and press Enter."""

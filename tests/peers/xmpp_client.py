@@ -101,6 +101,9 @@ class XmppClient:
         if abruptly:
             self.client.abort()
         await self.client.disconnect(wait=1.0)
+        if (sending := self.client._run_out_filters) is not None:
+            sending.cancel()  # slixmpp's own; it does not wait until that has ended, and Python complains
+            await asyncio.wait([sending], timeout=1.0)
 
     def send(self, xml: str) -> None:
         """Send raw XML as it stands (the default namespace is jabber:client)."""

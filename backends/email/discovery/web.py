@@ -4,6 +4,7 @@ within limits of time and size."""
 from __future__ import annotations
 
 import asyncio
+import importlib
 import ssl
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
@@ -36,6 +37,7 @@ class Web:
 
     async def fetch(self, url: str) -> bytes:
         """The file. Raises `NotFetched`."""
+        await asyncio.to_thread(importlib.import_module, "aiohttp")  # loading it takes a tenth of a second
         import aiohttp
 
         connector = aiohttp.TCPConnector(

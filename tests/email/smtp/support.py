@@ -168,17 +168,23 @@ async def in_thread(call: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def stalls() -> Iterator[list[float]]:
-    """Inside the `with` the loop is watched; afterwards the list has its longest stall, in seconds."""
+    """Inside the `with` the loop is watched; the list has its longest stall so far, in seconds. That others
+    had the processor does not count."""
     longest = [0.0]
 
     async def watch() -> None:
         while True:
-            before = time.perf_counter()
+            before, robbed = time.perf_counter(), _robbed()
             await asyncio.sleep(0.001)
-            longest[0] = max(longest[0], time.perf_counter() - before - 0.001)
+            longest[0] = max(longest[0], time.perf_counter() - before - 0.001 - (_robbed() - robbed))
 
     task = asyncio.get_running_loop().create_task(watch())
     try:
         yield longest
     finally:
         task.cancel()
+
+
+def _robbed() -> float:
+    """The time that this thread has waited for a processor, in seconds."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9

@@ -17,10 +17,11 @@ from tests.peers.tls import make_certificates
 
 RCPT = f"RCPT TO:<a@{DOMAIN}>".encode()
 WORDS = [
-    b"EHLO x", b"HELO x", b"LHLO x", b"MAIL FROM:<a@example.net>", b"MAIL FROM:<>", RCPT, b"RCPT TO:", b"DATA",
-    b".", b"RSET", b"NOOP", b"VRFY x", b"EXPN", b"HELP MAIL", b"AUTH PLAIN", b"AUTH", b"STARTTLS", b"STARTTLS x",
-    b"BDAT 5 LAST", b"<", b">", b'"', b"@", b":", b"=", b" ", b"\t", b"\0", b"\xff", b"\x1b", b"\x16\x03\x01",
-    b"\r", b"\n", b"\r\n", b"\r\n", b"\r\n", b"\r\n.\r\n", b"x" * 3000, b"x" * 70000, "ü".encode(), b"(((", b"\\",
+    b"EHLO x", b"HELO x", b"LHLO x", b"MAIL FROM:<a@example.net>", b"MAIL FROM:<>", RCPT, b"RCPT TO:",
+    b"DATA", b".", b"RSET", b"NOOP", b"VRFY x", b"EXPN", b"HELP MAIL", b"AUTH PLAIN", b"AUTH", b"STARTTLS",
+    b"STARTTLS x", b"BDAT 5 LAST", b"<", b">", b'"', b"@", b":", b"=", b" ", b"\t", b"\0", b"\xff", b"\x1b",
+    b"\x16\x03\x01", b"\r", b"\n", b"\r\n", b"\r\n", b"\r\n", b"\r\n.\r\n", b"x" * 3000, b"x" * 70000,
+    "ü".encode(), b"(((", b"\\",
 ]  # fmt: skip
 LINE = st.lists(st.sampled_from(WORDS) | st.binary(max_size=12), min_size=1, max_size=4).map(b"".join)
 TALK = st.lists(LINE, max_size=14).map(b"\r\n".join)
