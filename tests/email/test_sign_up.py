@@ -111,6 +111,7 @@ def test_what_is_typed_and_is_no_address(typed: str) -> None:
         ({"max_attachment": 0}, "max_mail, max_attachment"),
         ({"max_attachment": 30, "max_mail": 20}, "max_mail, max_attachment"),
         ({"poll": 0.0}, "idle, poll"),
+        ({"mails_per_hour": -1}, "mails_per_hour"),
     ],
 )  # fmt: skip
 def test_mistakes_in_the_options_are_named(mistake: dict[str, Any], named: str) -> None:

@@ -66,6 +66,10 @@ class DeltaChat:
 
         await asyncio.to_thread(send)
 
+    async def react(self, message: Any, emoji: str) -> None:
+        """React to a message of `wait`."""
+        await asyncio.to_thread(message.message.send_reaction, emoji)
+
     async def wait(self, where: Callable[[Any], object] = bool, seconds: float = 30.0) -> Any:
         """The next message from somebody for which `where` holds, skipping others."""
         async with asyncio.timeout(seconds):
