@@ -40,6 +40,11 @@ MOST_NAMED = 6
 LONGEST_WHOLE = 60_000
 """Octets of an original that is shown as text, where there is no place for files."""
 
+PART = " "
+"""Between a mail's id, which has none in it, and the number of a file's message."""
+
+EARLIEST = datetime(1982, 1, 1, tzinfo=UTC)
+
 _OURS = re.compile(r"[a-z2-7]{32}@\S+").fullmatch
 """The shape of ids that the bridge gives (`writing.message_ids`)."""
 
@@ -53,30 +58,41 @@ class Arrivals:
     def __init__(self, talks: Conversations) -> None:
         self._talks = talks
 
-    async def take(self, host: Host, own: str, mail: ReadMail, upload: Upload, cursor: Cursor = None) -> None:
-        """Tell the user of a mail to the address `own`; returns when that is stored, with the cursor.
+    async def take(
+        self,
+        host: Host,
+        own: frozenset[str],
+        mail: ReadMail,
+        upload: Upload,
+        cursor: Cursor = None,
+    ) -> None:
+        """Tell the user, whose addresses are `own`, of a mail; returns when that is stored, with the cursor.
 
         A mail that was taken before is known by its id, and not shown again. Raises `TransferFailed` where a
         file cannot be uploaded now, `ConnectionLost` while the database is out: nothing is lost if the same
         mail is given again."""
         reports = [each for each in (mail.report, *mail.more_reports) if each and _OURS(each.message_id)]
         if reports:
-            await _in_order(host, [_reported(each) for each in reports], cursor)
-        elif mail.sender is not None and mail.sender.address == own and not _to_self(mail, own):
+            events = [_reported(each, f"{mail.id}#{number}") for number, each in enumerate(reports)]
+            await _in_order(host, events, cursor)
+        elif mail.sender is not None and mail.sender.address in own and not _to_self(mail, own):
             await _in_order(host, [], cursor)  # sent by the user, from here or elsewhere
         else:
             await self._tell(host, own, mail, upload, cursor)
 
-    async def _tell(self, host: Host, own: str, mail: ReadMail, upload: Upload, cursor: Cursor) -> None:
+    async def _tell(
+        self, host: Host, own: frozenset[str], mail: ReadMail, upload: Upload, cursor: Cursor
+    ) -> None:
         contact = ContactId(mail.sender.address) if mail.sender else UNKNOWN
         files, notes = await _uploaded(mail, upload)
         async with self._talks.turn(host, contact):
             before = await self._talks.load(host, contact)
-            talk, thread, is_new = conversations.heard(before, mail)
+            talk, thread, is_new = conversations.heard(before, mail, own)
             text = mail.text
             if mail.cut:
                 talk, text = await _shortened(talk, mail, upload)
-            content = _content(mail, own, text, notes, mail.subject if is_new and not mail.chat else None)
+            lines = [_others(mail, own), _elsewhere(thread, before), text, *notes]
+            content = _content(mail, lines, mail.subject if is_new and not mail.chat else None)
             await self._talks.save(host, contact, talk)
             events = _messages(contact, mail, thread, content, files)
             await _in_order(host, events, cursor)
@@ -95,12 +111,12 @@ def _with_rest(events: list[Event]) -> list[tuple[Event, int]]:
     return [(event, len(events) - index - 1) for index, event in enumerate(events)]
 
 
-def _to_self(mail: ReadMail, own: str) -> bool:
+def _to_self(mail: ReadMail, own: frozenset[str]) -> bool:
     """Whether the user wrote a note to themself, elsewhere."""
-    return not _OURS(mail.id) and any(each.address == own for each in mail.to)
+    return not _OURS(mail.id) and any(each.address in own for each in mail.to)
 
 
-def _reported(report: Report) -> Event:
+def _reported(report: Report, id_: str) -> Event:
     chat = DirectChat(ContactId(report.recipient.lower()) if report.recipient else UNKNOWN)
     target = MessageId(report.message_id)
     if report.verdict is Verdict.FAILED:
@@ -108,7 +124,7 @@ def _reported(report: Report) -> Event:
     if report.verdict is Verdict.DELIVERED:
         return Delivered(chat, target)
     text = f"Not delivered yet: {report.text}"
-    return MessageReceived(chat, OccupantId(""), MessageId(""), Content(text, notice=True))
+    return MessageReceived(chat, OccupantId(""), MessageId(id_), Content(text, notice=True))
 
 
 async def _uploaded(mail: ReadMail, upload: Upload) -> tuple[list[Attachment], list[str]]:
@@ -144,17 +160,22 @@ def _whole_text(text: str, original: SavedFile) -> str:
     return f"{text}\n[shortened: this server has no place for the whole mail]"
 
 
-def _content(mail: ReadMail, own: str, text: str, notes: list[str], subject: str | None) -> Content:
-    lines = [f"[This mail could not be read: {mail.problem}]"] if mail.problem else []
-    others = _others(mail, own)
-    lines += [others] if others else []
-    lines += [text] if text else []
-    return Content("\n".join((*lines, *notes)), subject=subject, notice=mail.automatic)
+def _content(mail: ReadMail, lines: list[str], subject: str | None) -> Content:
+    problem = f"[This mail could not be read: {mail.problem}]" if mail.problem else ""
+    said = "\n".join(line for line in (problem, *lines) if line)
+    return Content(said, subject=subject, notice=mail.automatic, quoted=mail.quoted)
 
 
-def _others(mail: ReadMail, own: str) -> str:
+def _elsewhere(thread: Thread, before: Talk) -> str:
+    """Where answers go, if not to the contact, and the user was not told yet."""
+    known = next((each for each in before.threads if each.root == thread.root), None)
+    told = known is not None and known.answer_to == thread.answer_to and known.last != thread.last
+    return f"[answers go to {thread.answer_to}]" if thread.answer_to and not told else ""
+
+
+def _others(mail: ReadMail, own: frozenset[str]) -> str:
     """Who else got it, in words."""
-    named = [each for each in (*mail.to, *mail.cc) if each.address != own]
+    named = [each for each in (*mail.to, *mail.cc) if each.address not in own]
     if not named or mail.list_id:
         return ""
     names = [f"{each.name} <{each.address}>" if each.name else each.address for each in named[:MOST_NAMED]]
@@ -174,7 +195,7 @@ def _messages(
         MessageId(mail.id),
         content,
         sent_at=_believable(mail.date),
-        reply_to=MessageId(mail.in_reply_to) if mail.in_reply_to else None,
+        reply_to=_answered(mail),
         thread=thread.id,
         name=mail.sender.name if mail.sender else "",
     )
@@ -182,7 +203,7 @@ def _messages(
         MessageReceived(
             chat,
             nobody,
-            MessageId(f"{mail.id}#{number}"),
+            MessageId(f"{mail.id}{PART}{number}"),
             Content("", attachments=(file,)),
             sent_at=first.sent_at,
             thread=thread.id,
@@ -194,14 +215,21 @@ def _messages(
     return [first, *rest] if says else list(rest)
 
 
+def _answered(mail: ReadMail) -> MessageId | None:
+    """The message that it answers. A chat program names the newest one in every mail: there a quote tells."""
+    about = mail.quoted or mail.reaction or not mail.chat
+    return MessageId(mail.in_reply_to) if mail.in_reply_to and about else None
+
+
 def _believable(date: datetime | None) -> datetime | None:
-    """When it was sent; None (now) for a time that is not in the past."""
-    return date if date is not None and date < datetime.now(UTC) else None
+    """When it was sent; None (now) for a time that is not in the past, or before there was such mail: a
+    clock that was never set."""
+    return date if date is not None and EARLIEST < date < datetime.now(UTC) else None
 
 
 def mail_id(message: MessageId) -> str:
     """The Message-ID of the mail that a message of ours came with."""
-    return message.partition("#")[0]
+    return message.partition(PART)[0]
 
 
 def _size(octets: int) -> str:

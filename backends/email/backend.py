@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 
 from backends.email import address, forms
 from backends.email.arrivals import Arrivals
 from backends.email.conversations import Conversations
 from backends.email.departures import Tools, Way
+from backends.email.hourly import Hourly
 from backends.email.imap.login import Credentials
 from backends.email.imap.settings import Settings
 from backends.email.imap.watcher import Inbox
@@ -25,7 +24,7 @@ from backends.email.session import CAPABILITIES, DomainSession, MailboxSession
 from backends.email.signup import SignUp
 from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
-from backends.email.smtp.spool import clear_spool
+from backends.email.spooling import clear, close_spool, open_spool
 from backends.email.values import Limits, Person
 from backends.email.worker.mail_worker import MailWorker
 from bridge.api import (
@@ -111,11 +110,15 @@ class EmailBackend:
     async def serve(self, host: GatewayHost) -> None:
         """See `ServingBackend.serve`."""
         tools = self._tools
-        await asyncio.to_thread(clear_spool, tools.spool)
+        await asyncio.to_thread(clear, tools.spool)
         self._resolver.users = host
         try:
             async with Reception(self._options, tools, self._arrivals, host).open():
                 await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await tools.worker.close()
+            await asyncio.to_thread(close_spool, tools.spool)
+            raise
         finally:
             await tools.submitter.close()
             await tools.worker.close()
@@ -139,19 +142,19 @@ class EmailBackend:
         return ssl.create_default_context(cafile=self._options.ca_file or None)
 
     @cached_property
-    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
-        """A folder that is gone when this process has ended."""
-        return tempfile.TemporaryDirectory(prefix="xmpp-bridge-mail-")
-
-    @cached_property
     def _tools(self) -> Tools:
-        spool = Path(self._options.spool or self._temporary.name)
+        spool = open_spool(self._options.spool)
         limits = Limits(attachment=self._options.max_attachment * MIB)
         submitter = Submitter(
             self._resolver, ca_file=self._options.ca_file, helo=self._options.hostname or self._options.domain
         )
         return Tools(
-            MailWorker(limits=limits), submitter, self._talks, spool, self._options.max_attachment * MIB
+            MailWorker(limits=limits),
+            submitter,
+            self._talks,
+            spool,
+            self._options.max_attachment * MIB,
+            Hourly(self._options.mails_per_hour),
         )
 
 

@@ -23,18 +23,26 @@ ORIGINALS = 8
 
 class Thread(msgspec.Struct, frozen=True, omit_defaults=True):
     """A conversation. `root` is its first mail, `last` the newest, `references` those up to `last`;
-    `answer_to` is where answers are wanted (empty: the correspondent)."""
+    `answer_to` is where answers are wanted (empty: the correspondent); `titled` is the mail with which the
+    subject was new."""
 
     root: str
     last: str
     subject: str = ""
     references: tuple[str, ...] = ()
     answer_to: str = ""
+    titled: str = ""
 
     @property
     def id(self) -> ThreadId:
         """What it is called in chat: nothing can be read from it."""
         return ThreadId(hashlib.sha256(self.root.encode("utf-8", "replace")).hexdigest()[:20])
+
+    def up_to(self, message_id: str) -> tuple[str, ...]:
+        """What the answer to a mail refers to, that mail last (RFC 5322 §3.6.4)."""
+        if message_id in self.references:
+            return self.references[: self.references.index(message_id) + 1]
+        return (*self.references, message_id)
 
     def has(self, message_id: str) -> bool:
         """Whether a mail is known to belong to it."""
@@ -69,28 +77,50 @@ class Talk(msgspec.Struct, frozen=True, omit_defaults=True):
         return found[0] if found else None
 
 
-def heard(talk: Talk, mail: ReadMail) -> tuple[Talk, Thread, bool]:
-    """A mail came: what is known now, its conversation, and whether its subject is new there."""
+def heard(talk: Talk, mail: ReadMail, own: frozenset[str] = frozenset()) -> tuple[Talk, Thread, bool]:
+    """A mail came to `own`: what is known now, its conversation, and whether its subject is new there. The
+    same mail may come again, where it was not taken in the end."""
     earlier = (*mail.references, mail.in_reply_to) if mail.in_reply_to else mail.references
-    known = next((each for each in talk.threads if any(each.has(one) for one in earlier)), None)
+    known = next((each for each in talk.threads if any(map(each.has, (*earlier, mail.id)))), None)
     root = known.root if known else (earlier[0] if earlier else mail.id)
     subject = subjects.bare(mail.subject)
-    is_new = bool(subject) and (known is None or subjects.bare(known.subject) != subject)
-    answer_to = ""
-    if not mail.list_id and mail.sender and len(mail.reply_to) == 1:
-        answer_to = mail.reply_to[0].address
-        answer_to = "" if answer_to == mail.sender.address else answer_to
-    thread = Thread(root, mail.id, mail.subject, _bounded((*earlier, mail.id)), answer_to)
+    same = known is not None and same_subject(known.subject, subject)
+    is_new = bool(subject) and (not same or (known is not None and known.titled == mail.id))
+    titled = mail.id if is_new or known is None else known.titled
+    # Chat programs name only the mail before: what is known of the conversation stays known.
+    before = known.references if known else ()
+    apart = bool(earlier) and earlier[0] not in before
+    chain = (*earlier, *before) if apart else (*before, *earlier)
+    references = _bounded((*chain, mail.id))
+    thread = Thread(root, mail.id, mail.subject, references, _answer_to(mail, own), titled)
     name = mail.sender.name if mail.sender and mail.sender.name else talk.name
     return msgspec.structs.replace(_on_top(talk, thread), name=name), thread, is_new
+
+
+def same_subject(one: str, other: str) -> bool:
+    """Whether two subjects differ in nothing but `Re:` and its kin."""
+    return subjects.bare(one).casefold() == subjects.bare(other).casefold()
+
+
+def _answer_to(mail: ReadMail, own: frozenset[str]) -> str:
+    """Where answers are wanted instead of at the sender's. Never at one to whom the mail itself went: what is
+    said to one person is not said to a list."""
+    if mail.list_id or mail.sender is None or len(mail.reply_to) != 1:
+        return ""
+    wanted = mail.reply_to[0].address
+    everybody = {each.address for each in (mail.sender, *mail.to, *mail.cc)}
+    return "" if wanted in everybody or wanted in own else wanted
 
 
 def said(talk: Talk, before: Thread | None, message_id: str, subject: str, *, anew: bool) -> Talk:
     """A mail went out, going on from `before`; `anew`: it began another conversation."""
     if before is None or anew:
         return _on_top(talk, Thread(message_id, message_id, subject, (message_id,)))
+    # something may have come in that conversation while the mail was on its way out
+    before = next((each for each in talk.threads if each.root == before.root), before)
     references = _bounded((*before.references, message_id))
-    return _on_top(talk, Thread(before.root, message_id, subject, references, before.answer_to))
+    thread = msgspec.structs.replace(before, last=message_id, subject=subject, references=references)
+    return _on_top(talk, thread)
 
 
 def with_original(talk: Talk, message_id: str, url: str) -> Talk:

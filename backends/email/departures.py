@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import tempfile
@@ -15,9 +16,11 @@ from pathlib import Path
 import msgspec
 
 from backends.email import conversations
+from backends.email.arrivals import UNKNOWN, mail_id
 from backends.email.conversations import Conversations, Talk, Thread
+from backends.email.hourly import Hourly
 from backends.email.smtp import retries
-from backends.email.smtp.client import Handed, Submitter
+from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
 from backends.email.smtp.transaction import Mail
 from backends.email.values import Draft, Person, SavedFile, Server, WrittenMail
@@ -45,12 +48,15 @@ from bridge.api import (
     TransferFailed,
 )
 
+log = logging.getLogger(__name__)
+
 ORIGINAL = "/original"
 """Written to a correspondent, it asks for the whole of what was shown in part."""
 
 BUSY_SECONDS = 15.0
 FETCH_SECONDS = 30.0
 MOST_TRIED = 1000
+LONGEST_QUOTE = 500
 
 Copy = Callable[[Path, datetime], Awaitable[None]]
 """Keeps a copy of what was sent; it removes the file."""
@@ -69,13 +75,14 @@ class Way(msgspec.Struct, frozen=True):
 
 class Tools(msgspec.Struct, frozen=True):
     """What all accounts of one gateway share. `spool` is a folder for files under way; `largest` the most
-    octets of what a user attaches."""
+    octets of what a user attaches, `hourly` counts mails."""
 
     worker: MailWorker
     submitter: Submitter
     talks: Conversations
     spool: Path
     largest: int
+    hourly: Hourly | None = None
 
 
 class Tried(msgspec.Struct):
@@ -86,13 +93,16 @@ class Tried(msgspec.Struct):
 
 
 class Departures:
-    """The outgoing mail of one account."""
+    """The outgoing mail of one account; `limited`: only so much of it in an hour."""
 
-    def __init__(self, host: Host, way: Way, tools: Tools, copy: Copy | None) -> None:
+    def __init__(
+        self, host: Host, way: Way, tools: Tools, copy: Copy | None, *, limited: bool = False
+    ) -> None:
         self._host = host
         self._way = way
         self._tools = tools
         self._copy = copy
+        self._limited = tools.hourly if limited else None
         self._tried: OrderedDict[str, Tried] = OrderedDict()
 
     async def send(self, command: SendMessage) -> Outcome:
@@ -100,9 +110,13 @@ class Departures:
         if not isinstance(command.chat, DirectChat):
             return Refused(Reason.UNSUPPORTED, "Mail has no rooms.")
         contact = command.chat.contact
+        if contact == UNKNOWN:
+            return Refused(Reason.NOT_FOUND, "These mails name nobody who could be answered.")
         try:
             if command.content.text.strip().lower() == ORIGINAL and not command.content.attachments:
                 return await self._show_original(contact, command)
+            if self._limited and self._limited.full(self._host.account.id):
+                return Refused(Reason.RATE_LIMITED, "You have sent many mails. Try again in an hour.")
             folder = Path(tempfile.mkdtemp(prefix="out-", dir=self._tools.spool))
             try:
                 return await self._send(contact, command, folder)
@@ -120,27 +134,32 @@ class Departures:
             return Refused(Reason.INTERNAL, "This could not be written as a mail.")
 
     async def _send(self, contact: ContactId, command: SendMessage, folder: Path) -> Outcome:
-        async with self._tools.talks.turn(self._host, contact):
-            talk = await self._tools.talks.load(self._host, contact)
-            before = talk.thread(command.thread, command.reply_to)
-            files = [await self._fetched(one, folder) for one in command.content.attachments]
-            draft, anew = self._draft(contact, command, talk, before, files)
-            try:
-                async with self._tools.worker.write(draft, folder) as written:
-                    outcome = await self._hand_over(contact, command, draft, written)
-                    if isinstance(outcome, Sent):
-                        self._keep_copy(written, draft.date)
-            except ValueError as error:
-                return Refused(Reason.BAD_REQUEST, f"No mail can be made of this: {error}.")
-            if isinstance(outcome, Sent):
-                now = conversations.said(talk, before, draft.message_id, draft.subject, anew=anew)
-                await self._remember(contact, now)
-            return outcome
-
-    async def _remember(self, contact: ContactId, talk: Talk) -> None:
-        """The mail is out: that its conversation cannot be kept must not send it again."""
+        talk = await self._tools.talks.load(self._host, contact)
+        answers = mail_id(command.reply_to) if command.reply_to else None
+        before = talk.thread(command.thread, answers)
+        files = [await self._fetched(one, folder) for one in command.content.attachments]
+        draft, anew = self._draft(contact, command, talk, before, files)
         try:
-            await self._tools.talks.save(self._host, contact, talk)
+            async with self._tools.worker.write(draft, folder) as written:
+                outcome = await self._hand_over(contact, command, draft, written)
+                if isinstance(outcome, Sent):
+                    self._keep_copy(written, draft.date)
+        except ValueError as error:
+            return Refused(Reason.BAD_REQUEST, f"No mail can be made of this: {error}.")
+        if isinstance(outcome, Sent):
+            if self._limited:
+                self._limited.count(self._host.account.id)
+            await self._remember(contact, before, draft, anew=anew)
+        return outcome
+
+    async def _remember(self, contact: ContactId, before: Thread | None, draft: Draft, *, anew: bool) -> None:
+        """The mail is out: that its conversation cannot be kept must not send it again."""
+        talks = self._tools.talks
+        try:
+            async with talks.turn(self._host, contact):
+                talk = await talks.load(self._host, contact)
+                now = conversations.said(talk, before, draft.message_id, draft.subject, anew=anew)
+                await talks.save(self._host, contact, now)
         except ConnectionLost:
             return
 
@@ -153,17 +172,13 @@ class Departures:
         files: list[SavedFile],
     ) -> tuple[Draft, bool]:
         """The mail, and whether it begins a conversation: it does where it has a subject of its own."""
-        content = command.content
-        given, text = content.subject, content.text
-        if not given:
-            given, text = subjects.split_off(text)
-        if content.action:
-            text = f"* {self._way.sender.name or self._way.sender.address} {text}"
-        anew = bool(given) and (before is None or subjects.bare(given) != subjects.bare(before.subject))
+        given, typed = _worded(command.content)
+        anew = bool(given) and (before is None or not conversations.same_subject(given, before.subject))
         going_on = None if anew and command.reply_to is None else before
         subject = given or (subjects.of_reply(before.subject) if before else "")
-        subject = subject or subjects.of_text(text) or ", ".join(file.name for file in files)
+        subject = subject or subjects.of_text(typed) or ", ".join(file.name for file in files)
         to = going_on.answer_to if going_on and going_on.answer_to else contact
+        answered = mail_id(command.reply_to or MessageId(going_on.last)) if going_on else ""
         draft = Draft(
             message_id=message_id(
                 self._host.account.id,
@@ -174,12 +189,17 @@ class Departures:
             sender=self._way.sender,
             to=(Person(to, talk.name if to == contact else ""),),
             subject=subject,
-            text=text,
-            in_reply_to=(command.reply_to or going_on.last).partition("#")[0] if going_on else "",
-            references=going_on.references if going_on else (),
+            text=self._text(command.content, typed),
+            in_reply_to=answered,
+            references=going_on.up_to(answered) if going_on else (),
             attachments=tuple(files),
         )
         return draft, going_on is None
+
+    def _text(self, content: Content, typed: str) -> str:
+        if content.action:
+            typed = f"* {self._way.sender.name or self._way.sender.address} {typed}"
+        return f"{_quote(content.quoted)}\n\n{typed}" if content.quoted else typed
 
     async def _fetched(self, attachment: Attachment, folder: Path) -> SavedFile:
         file = folder / f"file-{len(os.listdir(folder))}"
@@ -195,7 +215,7 @@ class Departures:
         handed = await self._tools.submitter.send(
             self._way.server, self._way.login, mail, attempts=tried.times
         )
-        outcome = self._judged(contact, command, tried, handed, recipient)
+        outcome = self._judged(contact, command, tried, handed.outcomes[recipient], draft.message_id)
         if not isinstance(outcome, Later):
             self._tried.pop(draft.message_id, None)
         if isinstance(outcome, Sent):
@@ -212,10 +232,9 @@ class Departures:
         return tried
 
     def _judged(
-        self, contact: ContactId, command: SendMessage, tried: Tried, handed: Handed, recipient: str
+        self, contact: ContactId, command: SendMessage, tried: Tried, outcome: Outcome, key: str
     ) -> Outcome:
         """The outcome, given up where it took too long; the user hears of one that takes long."""
-        outcome = handed.outcomes[recipient]
         if not isinstance(outcome, Later):
             return outcome
         now, first = time.time(), command.said_at / 1_000_000 or time.time()
@@ -226,21 +245,27 @@ class Departures:
         text = verdict.warning or ("It is tried again by itself." if tried.times == 1 else "")
         if text:
             about = Content(f"Not sent yet: {outcome.why} {text}", notice=True)
-            self._host.emit(MessageReceived(DirectChat(contact), OccupantId(""), MessageId(""), about))
+            # By its id it is told once, also when a restart has forgotten that it was.
+            once = MessageId(f"{key}#{verdict.warning.partition(';')[0] or 'waits'}")
+            self._host.emit(MessageReceived(DirectChat(contact), OccupantId(""), once, about))
         return outcome
 
     def _keep_copy(self, written: WrittenMail, date: datetime) -> None:
         if self._copy is None:
             return
         kept = self._tools.spool / f"sent-{os.urandom(8).hex()}.eml"
-        Path(written.path).rename(kept)
+        try:
+            Path(written.path).rename(kept)
+        except OSError as error:  # it is sent: that must not be tried again
+            log.warning("no copy of a sent mail could be kept: %s", error.strerror)
+            return
         task = asyncio.ensure_future(self._copy(kept, date))
         _background.add(task)
         task.add_done_callback(_background.discard)
 
     async def _show_original(self, contact: ContactId, command: SendMessage) -> Outcome:
         talk = await self._tools.talks.load(self._host, contact)
-        asked = command.reply_to.partition("#")[0] if command.reply_to else None
+        asked = mail_id(command.reply_to) if command.reply_to else None
         found = talk.original(asked)
         if found is None:
             return Refused(Reason.NOT_FOUND, "There is no mail here that was shown in part.")
@@ -248,6 +273,18 @@ class Departures:
         chat = DirectChat(contact)
         await self._host.emit(MessageReceived(chat, OccupantId(""), MessageId(""), content))
         return Sent()
+
+
+def _worded(content: Content) -> tuple[str, str]:
+    """The subject that was given, if one was, and the text."""
+    return (content.subject, content.text) if content.subject else subjects.split_off(content.text)
+
+
+def _quote(quoted: str) -> str:
+    """The message that is answered, as mails have it; of a long one the beginning."""
+    if len(quoted) > LONGEST_QUOTE:
+        quoted = f"{quoted[:LONGEST_QUOTE].rsplit(None, 1)[0]} […]"
+    return "\n".join(f"> {line}" for line in quoted.split("\n"))
 
 
 _background: set[asyncio.Future[None]] = set()

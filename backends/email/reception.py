@@ -23,6 +23,10 @@ from bridge.api import AuthFailed, ConnectionLost, GatewayHost, Host, TransferFa
 log = logging.getLogger(__name__)
 
 
+AT_ONCE = 8
+"""Recipients of one mail who are given it at the same time: each has its files uploaded."""
+
+
 class Reception:
     """The listeners of one gateway, and what they ask."""
 
@@ -58,7 +62,8 @@ class Reception:
         """Take a mail for all its recipients (`smtp.inbound.Deliver`)."""
         try:
             async with self._tools.worker.read(path, self._tools.spool) as mail:
-                taken = [self._take(address, mail) for address in envelope.recipients]
+                turns = asyncio.Semaphore(AT_ONCE)
+                taken = [self._take(address, mail, turns) for address in envelope.recipients]
                 answers = await asyncio.gather(*taken)
         except (Busy, OSError) as error:
             log.warning("mail %s is not taken for now: %s", envelope.id, error)
@@ -90,23 +95,31 @@ class Reception:
     async def _holder(self, address: str) -> Host | None:
         """The account that takes mail for an address, which may have a `+tag`. Raises `ConnectionLost`."""
         name, _, domain = address.rpartition("@")
+        claim = f"{name.partition('+')[0]}@{domain}"
         if name == "postmaster" and self._options.postmaster:
-            return await self._gateway.holder(self._options.postmaster)
+            claim = self._options.postmaster
         try:
-            return await self._gateway.holder(f"{name.partition('+')[0]}@{domain}")
+            return await self._gateway.holder(claim)
         except AuthFailed:
             return None
 
-    async def _take(self, address: str, mail: ReadMail) -> Answer:
+    async def _take(self, address: str, mail: ReadMail, turns: asyncio.Semaphore) -> Answer:
+        """Whatever happens to one recipient, the others get theirs."""
         try:
-            host = await self._holder(address)
-            if host is None:
-                return inbound.NO_MAILBOX
-            if host.congested:
-                return inbound.NOT_NOW
-            own = host.account.settings.get("email", address)
-            await self._arrivals.take(host, own, mail, partial(uploaded, host))
+            async with turns:
+                return await self._taken(address, mail)
         except (ConnectionLost, TransferFailed) as error:
             log.warning("mail to %s is not taken for now: %s", address, error)
+        except Exception:
+            log.exception("mail to %s is not taken for now", address)
+        return inbound.NOT_NOW
+
+    async def _taken(self, address: str, mail: ReadMail) -> Answer:
+        host = await self._holder(address)
+        if host is None:
+            return inbound.NO_MAILBOX
+        if host.congested:
             return inbound.NOT_NOW
+        own = frozenset({address, host.account.settings.get("email", address)})
+        await self._arrivals.take(host, own, mail, partial(uploaded, host))
         return inbound.TAKEN

@@ -56,8 +56,13 @@ CAPABILITIES = Capabilities(
     max_body=128 * 1024,
 )
 
+NO_ROOM = "The gateway has no room for mails right now; they wait in your mailbox."
+
 UPLOAD_PAUSES = (5.0, 15.0, 30.0, 60.0, 60.0, 120.0, 120.0)
 """Seconds between tries to upload a file; afterwards its mail is shown without it."""
+
+
+BUG = "the gateway failed (its admin finds more in the log). It is in your mailbox."
 
 
 async def uploaded(host: Host, file: SavedFile) -> Attachment:
@@ -103,7 +108,7 @@ class DomainSession(_Session):
     """An address in our domain: mail comes in by the listener, whether or not this runs."""
 
     def __init__(self, host: Host, tools: Tools, way: Way) -> None:
-        super().__init__(host, tools, Departures(host, way, tools, None))
+        super().__init__(host, tools, Departures(host, way, tools, None, limited=True))
         self._name = way.sender.address
         self._closing = asyncio.Event()
 
@@ -137,12 +142,13 @@ class MailboxSession(_Session):
         self._context = context
         self._settings = settings
         self._cursor = f"place {self._own} {inbox.server.host}"
+        self._begin = host.account.settings.get("begin") or None
         self._watcher: Watcher | None = None
         self._closing = False
 
     async def run(self) -> None:
         """See `bridge.api.Session.run`."""
-        place = await self._host.cursor(self._cursor)
+        place = await self._host.cursor(self._cursor) or self._begin
         if self._closing:
             return
         spool = self._tools.spool / f"in-{_folder_name(self._host.account.id)}"
@@ -151,6 +157,10 @@ class MailboxSession(_Session):
             await self._watcher.run(self)
         except TransferFailed as error:
             raise ConnectionLost(str(error)) from error
+        except OSError as error:
+            if error.errno is None:  # not from a file
+                raise
+            raise ConnectionLost(f"{NO_ROOM} {error.strerror or error}") from error
 
     async def close(self, reason: str) -> None:
         """See `bridge.api.Session.close`."""
@@ -184,14 +194,23 @@ class MailboxSession(_Session):
         try:
             async with self._tools.worker.read(mail.path, self._tools.spool) as read:
                 await self._take(_with_note(read, mail), (self._cursor, mail.place))
-        except (Busy, OSError) as error:
-            raise ConnectionLost(f"The gateway has no room for mails right now: {error}") from error
+        except Busy as error:
+            raise ConnectionLost(f"{NO_ROOM} {error}") from error
 
     async def _take(self, mail: ReadMail, cursor: tuple[str, str]) -> None:
         async def upload(file: SavedFile) -> Attachment:
             return await self._patiently(file)
 
-        await self._arrivals.take(self._host, self._own, mail, upload, cursor)
+        own = frozenset({self._own})
+        try:
+            await self._arrivals.take(self._host, own, mail, upload, cursor)
+        except (BackendError, OSError):
+            raise
+        except Exception:
+            # A bug: the same mail would bring it again and again, and no other would ever be told of.
+            log.exception("a mail could not be told of", extra={"account": self._host.account.id})
+            head = ReadMail(mail.id, mail.sender, date=mail.date, subject=mail.subject, problem=BUG)
+            await self._arrivals.take(self._host, own, head, upload, cursor)
 
     async def _patiently(self, file: SavedFile) -> Attachment:
         """Upload, again after a while where that may help; it is in the mailbox meanwhile."""

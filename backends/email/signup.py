@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import ssl
 from collections.abc import Mapping
@@ -14,13 +16,19 @@ from backends.email.address import LONGEST
 from backends.email.discovery.found import Candidate, Found
 from backends.email.discovery.records import system_dns
 from backends.email.discovery.search import Search
-from backends.email.discovery.trial import imap_login, try_login
+from backends.email.discovery.trial import Login, imap_login, try_login
 from backends.email.discovery.web import Web
+from backends.email.imap.dial import dial, hang_up
+from backends.email.imap.login import Credentials, log_in
+from backends.email.imap.settings import Settings
+from backends.email.imap.start import first_place_as_text
 from backends.email.options import Options, host_and_port
 from backends.email.smtp import client
 from backends.email.smtp.address import is_address
 from backends.email.values import Security, Server
-from bridge.api import RegistrationRefused, Resolver
+from bridge.api import BackendError, RegistrationRefused, Resolver
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 RESERVED = frozenset(
@@ -28,6 +36,8 @@ RESERVED = frozenset(
     "webmaster".split()
 )
 """Names that others take for the domain's own (RFC 2142)."""
+
+BEGIN_SECONDS = 10.0
 
 _PORTS = {
     "imap_server": {993: Security.TLS, 143: Security.STARTTLS},
@@ -69,12 +79,15 @@ class SignUp:
         if not password:
             raise RegistrationRefused("The password is missing.", "password")
         backfill = given.get("backfill", "") or "0"
-        if not (backfill.isascii() and backfill.isdecimal() and int(backfill[:6]) <= forms.MOST_BACKFILL):
+        short = backfill.isascii() and backfill.isdecimal() and len(backfill) < 7
+        if not (short and int(backfill) <= forms.MOST_BACKFILL):
             raise RegistrationRefused(f"A number from 0 to {forms.MOST_BACKFILL}.", "backfill")
-        context = ssl.create_default_context(cafile=self._options.ca_file or None)
+        # reads all authorities that the system trusts
+        context = await asyncio.to_thread(ssl.create_default_context, cafile=self._options.ca_file or None)
         found = await self._candidates(given, context)
         send = partial(client.try_login, resolver=self._resolver, ca_file=self._options.ca_file)
         tried = await try_login(found, password, imap_login(self._resolver, context), send)
+        begin = await self._begin(tried.imap, password, context, int(backfill))
         asked = ("email", "password", "name", "username", "imap_server", "smtp_server")
         return {
             **{name: given.get(name, "") for name in asked},
@@ -84,7 +97,24 @@ class SignUp:
             "smtp": forms.stored(tried.smtp.server),
             "imap_user": tried.imap.user,
             "smtp_user": tried.smtp.user,
+            "begin": begin,
         }
+
+    async def _begin(self, imap: Login, password: str, context: ssl.SSLContext, backfill: int) -> str:
+        """The place in the mailbox from which on mail is new. Empty where it cannot be found out now: then it
+        is where the first session finds the mailbox."""
+        settings = Settings(connect=BEGIN_SECONDS, answer=BEGIN_SECONDS)
+        try:
+            async with asyncio.timeout(BEGIN_SECONDS):
+                link = await dial(imap.server, self._resolver, context, settings)
+                try:
+                    await log_in(link, Credentials(imap.user, password))
+                    return await first_place_as_text(link, "INBOX", backfill)
+                finally:
+                    await hang_up(link)
+        except (BackendError, TimeoutError) as error:
+            log.info("where a mailbox begins could not be found out: %s", error)
+            return ""
 
     async def _candidates(self, given: Mapping[str, str], context: ssl.SSLContext) -> Found:
         web = Web(self._resolver, context)

@@ -24,7 +24,7 @@ class Inbound:
         self._handlers = {
             **self._server.handlers(),
             **rooms.handlers(),
-            "privmsg": self._message,
+            "privmsg": self._talk.message,
             "notice": self._talk.notice,
             "invite": self._talk.invited,
             "batch": self._talk.batch,
@@ -67,7 +67,3 @@ class Inbound:
             self._server.relay(line)
         if name in ("join", "part", "kick"):
             self._talk.forget_chats()
-
-    def _message(self, line: Line) -> None:
-        if line.param(0):
-            self._talk.said(line.source, line.params[0], line.param(1), line.tags or None)

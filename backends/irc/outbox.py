@@ -11,9 +11,10 @@ from backends.irc.wire import Wire
 
 
 class Outbox:
-    """The lines of one connection on their way out."""
+    """The lines of one connection on their way out. Without a `throttle` they go as fast as they are
+    taken."""
 
-    def __init__(self, wire: Wire, throttle: Throttle) -> None:
+    def __init__(self, wire: Wire, throttle: Throttle | None) -> None:
         self._wire = wire
         self._throttle = throttle
         self._loop = asyncio.get_running_loop()
@@ -31,7 +32,7 @@ class Outbox:
         wire = self._wire
         if self._queue or not self._open or not wire.writable:
             return False
-        if self._throttle.wait(monotonic()) > 0:
+        if self._throttle is not None and self._throttle.wait(monotonic()) > 0:
             return False
         wire.send_raw(line)
         return True
@@ -59,7 +60,7 @@ class Outbox:
             if self._queue[0][1] is not None and self._queue[0][1].cancelled():
                 self._queue.popleft()
                 continue
-            delay = self._throttle.wait(monotonic())
+            delay = 0.0 if self._throttle is None else self._throttle.wait(monotonic())
             if delay > 0:
                 self._timer = self._loop.call_later(delay, self._wake)
                 return

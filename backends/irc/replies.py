@@ -27,15 +27,19 @@ class Answer(Generic[T]):
     def __init__(self, match: Match[T], claims: Claim | None) -> None:
         self.match = match
         self.claims = claims
-        self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.ended = False
+        self.future: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
 
     async def get(self, seconds: float) -> T | None:
         """The result, or `None` when it takes longer. Raises `LinkEndedError`."""
         try:
             async with asyncio.timeout(seconds):
-                return await self.future
+                result = await self.future
         except TimeoutError:
             return None
+        if self.ended:
+            raise LinkEndedError
+        return result
 
 
 class Waiters:
@@ -54,8 +58,6 @@ class Waiters:
             yield answer
         finally:
             self._waiting.remove(answer)
-            if answer.future.done() and not answer.future.cancelled():
-                answer.future.exception()  # seen: nobody needs to hear of it any more
             answer.future.cancel()
 
     def offer(self, name: str, line: Line) -> bool:
@@ -70,10 +72,12 @@ class Waiters:
         return claimed
 
     def end(self) -> None:
-        """The connection is gone."""
+        """The connection is gone. The error is raised where the wait is: kept in the future it would hold
+        the frame that waited, and with it the session."""
         for answer in self._waiting:
             if not answer.future.done():
-                answer.future.set_exception(LinkEndedError())
+                answer.ended = True
+                answer.future.set_result(None)
 
 
 def refusal(name: str, line: Line) -> Refused | None:

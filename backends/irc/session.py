@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -80,23 +81,30 @@ class IrcSession:
         self._setup = setup
         self._link = Link(host, account.network, setup.options, setup.book, setup.heard)
         self._inbound = Inbound(self._link)
-        self._outbound = Outbound(self._link, self._end_soon)
+        self._over = asyncio.Event()
+        self._outbound = Outbound(self._link, partial(_end_soon, self._over))
         self._queries = Queries(self._link)
         self._registration = Registration(setup.identity)
         self._registered = asyncio.Event()
         self._greeted = asyncio.Event()
         self._failure: BackendError | None = None
-        self._over = asyncio.Event()
         self._wire: Wire | None = None
         self._connected = False
         self._closed = False
+        self.at_once: Callable[[SendMessage], Sent | None] = _not_now
+        """see `PromptSession.at_once`; without a call in between while we are connected"""
         self.receive: Callable[[str], None] = self._receive_early
         """takes one line from the wire"""
 
     async def run(self) -> None:
         """See `Session.run`."""
-        with self._setup.heard.listening():
-            await self._run()
+        try:
+            with self._setup.heard.listening():
+                await self._run()
+        finally:
+            # Our own method would keep us until the garbage collector looks for such rings.
+            self.receive = _deaf
+            self.at_once = _not_now
 
     async def _run(self) -> None:
         working = asyncio.ensure_future(self._work())
@@ -141,6 +149,7 @@ class IrcSession:
         await self._login()
         await self._greeting()
         self._connected = True
+        self.at_once = _not_now if self._over.is_set() else self._outbound.talk.at_once
         self._host.emit(Connected(self._link.nick))
         if not self._link.is_me(self._link.wanted_nick):
             self._link.spawn(regain_nick(self._link))
@@ -158,7 +167,8 @@ class IrcSession:
         """A wire for one try. The server may speak before the try is known to have worked."""
         options = self._setup.options
         wire = Wire(self, options.encoding)
-        self._link.attach(wire, Outbox(wire, Throttle(options.throttle_burst, options.throttle_per_second)))
+        burst, rate = options.throttle_burst, options.throttle_per_second
+        self._link.attach(wire, Outbox(wire, Throttle(burst, rate) if burst >= 0 else None))
         return wire
 
     async def _login(self) -> None:
@@ -193,7 +203,7 @@ class IrcSession:
             self._link.nick, self._link.caps = self._registration.nick, self._registration.caps
         self._inbound.take(line)
         if self._failure is not None:
-            self._over.set()
+            self._end()
         elif self._registration.done:
             self._registered.set()
             if name_of(line.command) in ("endofmotd", "nomotd"):
@@ -231,19 +241,13 @@ class IrcSession:
         """The connection is gone."""
         self._closed = error is None or bool(self._link.error)
         self._link.end()
-        self._over.set()
+        self._end()
 
     async def execute(self, command: Command) -> Outcome:
         """See `Session.execute`."""
         if self._over.is_set() or not self._connected:
             return Later(5.0, "Not connected to the network")
         return await self._outbound.execute(command)
-
-    def at_once(self, command: SendMessage) -> Sent | None:
-        """See `PromptSession.at_once`."""
-        if self._over.is_set() or not self._connected:
-            return None
-        return self._outbound.talk.at_once(command)
 
     async def query(self, query: Query) -> Answer:
         """See `Session.query`."""
@@ -259,12 +263,25 @@ class IrcSession:
         """See `Session.close`."""
         self._link.leaving = True
         if self._wire is None or self._over.is_set():
-            self._over.set()
+            self._end()
             return
         self._link.outbox.write(build("QUIT", trailing=reason or self._setup.options.quit_message))
         self._wire.flush()
-        self._end_soon()
+        _end_soon(self._over)
 
-    def _end_soon(self) -> None:
-        """The server has our QUIT, and closes; we do not wait for it for long."""
-        asyncio.get_running_loop().call_later(_GOODBYE, self._over.set)
+    def _end(self) -> None:
+        self._over.set()
+        self.at_once = _not_now
+
+
+def _not_now(_: SendMessage) -> None:
+    """There is no connection."""
+
+
+def _end_soon(over: asyncio.Event) -> None:
+    """The server has our QUIT, and closes; we do not wait for it for long."""
+    asyncio.get_running_loop().call_later(_GOODBYE, over.set)
+
+
+def _deaf(_text: str) -> None:
+    """A line after the end."""

@@ -51,6 +51,11 @@ class TalkLines:
         self._chats.clear()
         self._others.clear()
 
+    def message(self, line: Line) -> None:
+        """A PRIVMSG in an unusual form."""
+        if line.param(0):
+            self.said(line.source, line.params[0], line.param(1), line.tags or None)
+
     def said(
         self, source: str, target: str, text: str, tags: dict[str, str] | None
     ) -> MessageReceived | None:

@@ -65,12 +65,18 @@ class TalkOut:
     def at_once(self, command: SendMessage) -> Sent | None:
         """The same for what needs no waiting: one plain line, to a target that is trusted, when the server
         takes lines. None: nothing was sent. Hot."""
-        target, content = self._target(command.chat), command.content
-        if isinstance(target, Refused) or not (self._trusts(target) and self._goes_whole(target, content)):
+        link, chat, content = self._link, command.chat, command.content
+        channel = link.channels.get(chat.room) if type(chat) is RoomChat else None
+        target = self._target(chat) if channel is None else channel.name
+        if (
+            type(target) is not str
+            or (link.trusted.get(target) or self._trusted_until(target)) <= monotonic()
+            or content.notice
+            or not self._goes_whole(target, content)
+            or not link.outbox.now(f"PRIVMSG {target} :{content.text}")
+        ):
             return None
-        if not self._link.outbox.now(_line(target, content)):
-            return None
-        self._link.unheard.add(command.chat, command.key)
+        link.unheard.add(chat, command.key)
         return _SENT
 
     async def _send(self, target: str, content: Content) -> Outcome:
@@ -108,13 +114,13 @@ class TalkOut:
         return contact
 
     async def _one(self, target: str, line: str) -> Outcome:
-        if self._trusts(target):
+        if self._trusted_until(target) > monotonic():
             return _SENT if await self._link.outbox.send(line) else _not_sent()
         return await self._asking(target, line) or _SENT
 
-    def _trusts(self, target: str) -> bool:
+    def _trusted_until(self, target: str) -> float:
         trusted = self._link.trusted
-        return (trusted.get(target) or trusted.get(self._link.isupport.fold(target), 0.0)) > monotonic()
+        return trusted.get(target) or trusted.get(self._link.isupport.fold(target), 0.0)
 
     async def _many(self, target: str, verb: str, parts: list[Part], content: Content) -> Outcome:
         """One after the other, so that messages of other chats go in between; the first asks about the

@@ -48,6 +48,30 @@ class Receiver(Protocol):
         """The connection is gone."""
 
 
+class _Nobody:
+    """Who is told once a connection is over. A wire that kept its session, which keeps the wire, would stay
+    with it until the garbage collector looks for such rings, and that is rarely."""
+
+    def receive(self, text: str) -> None:
+        """See `Receiver`."""
+
+    def chunk_comes(self) -> bool:
+        """See `Receiver`."""
+        return True
+
+    def chunk_done(self) -> None:
+        """See `Receiver`."""
+
+    def writable(self) -> None:
+        """See `Receiver`."""
+
+    def lost(self, error: Exception | None) -> None:
+        """See `Receiver`."""
+
+
+_NOBODY = _Nobody()
+
+
 class _Loop:
     """What the package's connection asks of a reactor."""
 
@@ -93,10 +117,14 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         """Open the connection to an address literal; `name` is what the certificate must be for.
         Raises `OSError` (of which `ssl.SSLError` is one)."""
         factory = AioFactory(ssl=tls, server_hostname=name if tls else None)
-        self.transport, _ = await factory(self.protocol_class(self, self.reactor.loop), (host, port))
-        if self.transport.is_closing():
-            raise ConnectionResetError(errno.ECONNRESET, "closed at once")
-        self.connected = True
+        try:
+            self.transport, _ = await factory(self.protocol_class(self, self.reactor.loop), (host, port))
+            if self.transport.is_closing():
+                raise ConnectionResetError(errno.ECONNRESET, "closed at once")
+            self.connected = True
+        finally:
+            if not self.connected:
+                self._receiver = _NOBODY
 
     def process_data(self, new_data: bytes) -> None:
         """Hand each whole line on, unless all that comes is to be kept for now."""
@@ -218,6 +246,7 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
             self._take(self._kept)
             self._kept = b""
             self._receiver.lost(error)
+            self._receiver = _NOBODY
 
 
 def _report(error: Exception) -> None:

@@ -107,7 +107,8 @@ class Host(Resolver, Protocol):
 
         The awaitable completes once the event is stored (at once for kinds that are not kept). A backend that
         owes its network an acknowledgement awaits it before it acknowledges; others may ignore it. `cursor`
-        is (name, value), saved in the same transaction: the place in the network's history to go on from.
+        is (name, value), saved in the same transaction: the place in the network's history to go on from. It
+        raises `ConnectionLost` where the event cannot be kept now: the network must not be told that it is.
         """
 
     @property

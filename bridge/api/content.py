@@ -44,7 +44,8 @@ class Content(msgspec.Struct, frozen=True):
     """A message's content.
 
     `text` has lines separated by `\\n`. `action` marks an emote (`/me`; the text is without that prefix).
-    `notice` marks text that no automat should answer (an IRC NOTICE, an auto-reply).
+    `notice` marks text that no automat should answer (an IRC NOTICE, an auto-reply). `quoted` is what a reply
+    repeats of the message that it answers, without marks: for those who can't be shown that message.
     """
 
     text: str
@@ -53,3 +54,4 @@ class Content(msgspec.Struct, frozen=True):
     action: bool = False
     notice: bool = False
     subject: str | None = None
+    quoted: str = ""

@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 something is wrong that trying again won't cure, 2 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -41,6 +42,7 @@ def main() -> None:
 @click.option("--new-key", is_flag=True, help="Give up stored passwords whose key is lost, and start.")
 def run(config_file: str | None, new_key: bool) -> None:
     """Run the bridge until SIGTERM or Ctrl-C."""
+    gc.disable()  # until all is loaded: most of what is made up to then stays to the end
     config = _load(config_file)
     from bridge.app.run import run_app
     from bridge.app.wiring import StartFailed

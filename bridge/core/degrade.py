@@ -57,7 +57,7 @@ def degrade(command: Command, can: Capabilities, quoted: Quoted) -> Command | Dr
     """The command that says the same within what the chat can carry."""
     if type(command) is SendMessage:
         said = command.content
-        rich = said.spans or said.attachments or said.subject is not None
+        rich = said.spans or said.attachments or said.subject is not None or said.quoted
         refers = quoted.name or command.reply_to is not None
         if not rich and not refers and len(said.text) * 4 <= can.max_body:
             return command  # hot, and nothing that any network could lack
@@ -96,6 +96,8 @@ def _message(command: SendMessage, can: Capabilities, quoted: Quoted) -> Command
             return Dropped()
     if can.max_body and len(content.text) * 4 > can.max_body and len(content.text.encode()) > can.max_body:
         return Refused(Reason.TOO_LONG, f"A message may have at most {can.max_body} bytes here.")
+    if content.quoted and can.reply is not Support.NATIVE:
+        content = msgspec.structs.replace(content, quoted="")
     if (command.reply_to is not None or quoted.name) and can.reply is not Support.NATIVE:
         if can.reply is Support.REFUSE:
             return Refused(Reason.UNSUPPORTED, "Replies are not possible on this network.")

@@ -23,9 +23,10 @@ SECONDS = 300.0
 CONNECT_SECONDS = 20.0
 REDIRECTS = 3
 CHUNK = 64 * 1024
+NO_ADDRESS = "The file's address is not one that can be fetched."
 
-Trusted = Callable[[str, int], bool]
-"""Whether a host and port are those where our own server keeps users' files."""
+Trusted = Callable[[str], bool]
+"""Whether a URL is where our own server keeps users' files."""
 
 
 class Downloads:
@@ -38,13 +39,17 @@ class Downloads:
     async def fetch(self, attachment: Attachment, file: Path, limit: int) -> Attachment:
         """See `bridge.api.Host.download`."""
         timeout = aiohttp.ClientTimeout(total=SECONDS, sock_connect=CONNECT_SECONDS, sock_read=60.0)
-        connector = aiohttp.TCPConnector(resolver=_Guarded(self._guard, self._trusted), use_dns_cache=False)
+        guarded = _Guarded(self._guard)
+        # No connection is used again: where the next address leads is looked at anew.
+        connector = aiohttp.TCPConnector(resolver=guarded, use_dns_cache=False, force_close=True)
         try:
             async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-                return await self._follow(session, attachment, file, limit)
+                return await self._follow(session, guarded, attachment, file, limit)
         except aiohttp.ClientConnectorCertificateError as error:
             text = f"The file's server has no valid certificate: {error}"
             raise TransferFailed(text, again=False) from error
+        except ValueError as error:  # aiohttp.InvalidURL is one, too
+            raise TransferFailed(NO_ADDRESS, again=False) from error
         except aiohttp.ClientError as error:
             text = f"The file could not be fetched: {str(error) or type(error).__name__}"
             raise TransferFailed(text, again=True) from error
@@ -52,11 +57,17 @@ class Downloads:
             raise TransferFailed("The file could not be fetched in time.", again=True) from error
 
     async def _follow(
-        self, session: aiohttp.ClientSession, attachment: Attachment, file: Path, limit: int
+        self,
+        session: aiohttp.ClientSession,
+        guarded: _Guarded,
+        attachment: Attachment,
+        file: Path,
+        limit: int,
     ) -> Attachment:
         url = attachment.url
         for _ in range(REDIRECTS + 1):
-            self._check(url)
+            guarded.anywhere = self._trusted(url)
+            self._check(url, trusted=guarded.anywhere)
             async with session.get(url, allow_redirects=False) as response:
                 if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:
                     url = urljoin(url, response.headers["Location"])
@@ -68,33 +79,32 @@ class Downloads:
                 return _described(attachment, url, response.content_type, size)
         raise TransferFailed("The file's address leads round in circles.", again=False)
 
-    def _check(self, url: str) -> None:
+    def _check(self, url: str, *, trusted: bool) -> None:
         parts = urlsplit(url)
         if parts.scheme == "aesgcm":
             text = "The file is end-to-end encrypted: this network cannot carry it."
             raise TransferFailed(text, again=False)
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise TransferFailed("The file's address is not one that can be fetched.", again=False)
+            raise TransferFailed(NO_ADDRESS, again=False)
         try:
             literal = ipaddress.ip_address(parts.hostname)
         except ValueError:
             return  # a name: the resolver looks at what it stands for
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        if not self._trusted(parts.hostname, port) and not self._guard.allows(str(literal)):
+        if not trusted and not self._guard.allows(str(literal)):
             raise TransferFailed("Files are not fetched from private networks.", again=False)
 
 
 class _Guarded(AbstractResolver):
-    """aiohttp's resolver: what the guard allows, and where our own server keeps files."""
+    """aiohttp's resolver for one file: what the guard allows, or `anywhere`."""
 
-    def __init__(self, guard: NetworkGuard, trusted: Trusted) -> None:
+    def __init__(self, guard: NetworkGuard) -> None:
         self._guard = guard
-        self._trusted = trusted
+        self.anywhere = False
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        guard = NetworkGuard(private=True) if self._trusted(host, port) else self._guard
+        guard = NetworkGuard(private=True) if self.anywhere else self._guard
         try:
             endpoints = await guard.resolve(host, port)
         except ConnectionLost as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -43,6 +42,7 @@ from bridge.core.inbox import Inbox, refused_by_store
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
 from bridge.core.replies import Replies
+from bridge.core.reports import Reports
 from bridge.core.room import RoomState
 from bridge.core.roomevents import RoomEvents, microseconds
 from bridge.core.roster import Roster
@@ -78,8 +78,8 @@ class Events:
         self._entrance = entrance
         self._roster = roster
         self._inbox = inbox
-        self._tasks = tasks
         self._replies = Replies(ground, tasks)
+        self._reports = Reports(ground, inbox, tasks)
         self._handlers: dict[type, Callable[[LiveAccount, Any], None]] = {
             **rooms.handlers,
             Connected: self._connected,
@@ -280,53 +280,10 @@ class Events:
     def _reported(
         self, live: LiveAccount, event: Delivered | Displayed | DeliveryFailed, cursor: Cursor
     ) -> Awaitable[None]:
-        """What became of a direct message of the user's. The awaitable completes when they have been told: a
-        network that waits for that gives the report again after a crash."""
-        if not isinstance(event.chat, DirectChat):
-            self._unmapped(live, event)
-            return DONE if cursor is None else self._moved(live, cursor)
-        known = self._ground.message_ids.newest.find(live.id, event.target)
-        if known is not None and cursor is None and self._ground.link_is_up:
-            resource, stanza_id, contact = known
-            self._report(live, event, ContactId(contact), resource, stanza_id)
-            return DONE
-        return asyncio.shield(
-            self._tasks.start(self._report_late(live, event, event.chat.contact, cursor), "report")
-        )
-
-    async def _report_late(
-        self,
-        live: LiveAccount,
-        event: Delivered | Displayed | DeliveryFailed,
-        contact: ContactId,
-        cursor: Cursor,
-    ) -> None:
-        sent = await self._ground.message_ids.stanza(live.id, event.target)
-        if sent is None or not sent.resource:
-            self._unmapped(live, event)
-        else:
-            await self._ground.linked.wait()
-            self._report(live, event, ContactId(sent.chat or contact), sent.resource, sent.stanza_id)
-            await self._ground.face.caught_up()
-        if cursor is not None:
-            await self._moved(live, cursor)
-
-    def _report(
-        self,
-        live: LiveAccount,
-        event: Delivered | Displayed | DeliveryFailed,
-        contact_id: ContactId,
-        resource: str,
-        stanza_id: str,
-    ) -> None:
-        face = self._ground.face
-        contact = face.jid(ContactAddress(live.network, contact_id))
-        if isinstance(event, Delivered):
-            face.direct_receipt(live.user, contact, stanza_id)
-        elif isinstance(event, Displayed):
-            face.direct_displayed(live.user, contact, stanza_id)
-        else:
-            face.message_failed(resource, contact, stanza_id, Reason.OFFLINE, event.text)
+        if isinstance(event.chat, DirectChat):
+            return self._reports.take(live, event, event.chat.contact, cursor)
+        self._unmapped(live, event)
+        return DONE if cursor is None else self._moved(live, cursor)
 
     def _lost(self, live: LiveAccount, event: MessageLost) -> None:
         """A message that its sender took for sent, in a room or to a contact, may not have arrived."""

@@ -14,13 +14,14 @@ from typing import Any
 
 import msgspec
 
-from bridge.api import AccountId, ContactAddress, ContactId, MessageId, NetworkId
+from bridge.api import AccountId, ConnectionLost, ContactAddress, ContactId, MessageId, NetworkId, Reason
 from bridge.core.early import Early
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
+from bridge.core.storage import STORE_TEXT
 from bridge.core.tasks import Tasks
 from bridge.core.values import DirectMessage
-from bridge.store.errors import StoreDown
+from bridge.store.errors import StoreDown, StoreError
 from bridge.store.queues import InboxRow
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,14 @@ AGAIN_SECONDS = 1.0
 def refused_by_store(error: Exception) -> asyncio.Future[None]:
     """What `Host.emit` gives for something that cannot be kept: the network must not be told that it is."""
     refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    refused.set_exception(error)
+    refused.set_exception(_for_backends(error))
     refused.exception()  # whether anybody awaits it is the network's business
     return refused
+
+
+def _for_backends(error: Exception) -> Exception:
+    """What a backend is told: it knows nothing of the store."""
+    return ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) if isinstance(error, StoreError) else error
 
 
 class Kept:
@@ -59,7 +65,10 @@ class Kept:
         self._stored = stored
 
     def __await__(self) -> Generator[Any, None, None]:
-        yield from asyncio.shield(self._stored).__await__()
+        try:
+            yield from asyncio.shield(self._stored).__await__()
+        except StoreDown as error:
+            raise _for_backends(error) from error
 
 
 class InboxItem(msgspec.Struct, frozen=True):
@@ -180,7 +189,7 @@ class Inbox:
         if row is None:
             return
         if fence is not None:
-            self._fly(row, item, fence)
+            self._fly(row, item, fence, self._account(item))
         elif self._replaying and row not in self._passed:
             self._unread = True
         else:
@@ -236,9 +245,8 @@ class Inbox:
                 return
         behind.busy = False
 
-    def _must_wait(self, row: int, item: InboxItem) -> bool:
+    def _must_wait(self, row: int, account: AccountId) -> bool:
         """Whether too many of the account's are on their way before it."""
-        account = self._account(item)
         behind = self._behind.get(account)
         if behind is not None and row <= behind.after:  # its turn came before it was known to be stored
             return False
@@ -270,16 +278,16 @@ class Inbox:
         if item.message.stanza_id in self._early:  # `_stored` is about to be called
             self._passed.add(row)
             return
-        if not in_turn and self._must_wait(row, item):
+        account = self._account(item)
+        if not in_turn and self._must_wait(row, account):
             return
         fence = self._send(item)
         if fence is None:
             self._held.add(row)
             return
-        self._fly(row, item, fence)
+        self._fly(row, item, fence, account)
 
-    def _fly(self, row: int, item: InboxItem, fence: asyncio.Future[str]) -> None:
-        account = self._account(item)
+    def _fly(self, row: int, item: InboxItem, fence: asyncio.Future[str], account: AccountId) -> None:
         self._flying[row] = item
         self._flying_of[account] = self._flying_of.get(account, 0) + 1
         fence.add_done_callback(partial(self._fenced, row))

@@ -39,8 +39,9 @@ class Job(Protocol):
 class Lane:
     """A bounded queue of jobs and, while there are any, the one task that works on them.
 
-    `session` gives the session if there is one now, `online` waits for one, `done` is called when the lane
-    has run empty.
+    `session` gives the session if there is one now, `online` waits for one, `done` is called with the lane
+    when it has run empty. None of them may hold the lane: there is one for nearly every message, and what
+    refers to itself stays until the garbage collector looks for it.
     """
 
     __slots__ = ("_begun", "_done", "_given_up", "_jobs", "_limit", "_online", "_round", "_session", "_task")
@@ -50,7 +51,7 @@ class Lane:
         session: Callable[[], Session | None],
         online: Callable[[], Awaitable[Session]],
         limit: int,
-        done: Callable[[], None],
+        done: Callable[[Lane], None],
     ) -> None:
         self._session = session
         self._online = online
@@ -97,7 +98,7 @@ class Lane:
             task.cancel()
         self._jobs.clear()
         self._begun = None
-        self._done()
+        self._done(self)
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._work())
@@ -128,7 +129,7 @@ class Lane:
             else:
                 await asyncio.sleep(max(again, LEAST_WAIT))
         self._task = None
-        self._done()
+        self._done(self)
 
     def _begin(self, job: Job) -> None:
         self._begun, self._given_up = job, None
@@ -162,7 +163,7 @@ class Lane:
         if self._jobs:
             self._start()
         else:
-            self._done()
+            self._done(self)
 
 
 def _fail(job: Job, reason: Reason, text: str) -> None:

@@ -27,6 +27,11 @@ from bridge.core.room import Room
 from bridge.core.values import AccountStatus, SessionState
 
 
+def as_prompt(session: Session) -> PromptSession | None:
+    """The session, if it is one that may answer without waiting."""
+    return cast("PromptSession", session) if hasattr(session, "at_once") else None
+
+
 class LiveAccount:
     """State only; the supervisor moves `state` and `session`, the room and message services the rest.
 
@@ -114,11 +119,12 @@ class LiveAccount:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+            del waiter  # an error in it would hold this frame, and so itself
 
     def went_online(self, session: Session) -> None:
         """Wake those who wait for the session."""
         self.session = session
-        self._prompt = cast("PromptSession", session) if hasattr(session, "at_once") else None
+        self._prompt = as_prompt(session)
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -42,13 +42,17 @@ class MessageIds:
 
     async def stanza(self, account: AccountId, message_id: MessageId) -> KnownMessage | None:
         """The stanza for a network's id; None: not known (any more)."""
+        try:
+            return await self.sure_stanza(account, message_id)
+        except StoreDown:
+            return None
+
+    async def sure_stanza(self, account: AccountId, message_id: MessageId) -> KnownMessage | None:
+        """As `stanza`, but raises StoreDown where that cannot be told now."""
         known = self.newest.find(account, message_id)
         if known is not None:
             return KnownMessage(*known)
-        try:
-            return await self._stored.stanza(account, message_id)
-        except StoreDown:
-            return None
+        return await self._stored.stanza(account, message_id)
 
     async def network_id(self, account: AccountId, contact: ContactId, stanza_id: str) -> MessageId | None:
         """The network's id for a stanza in a contact's chat; None: not known (any more)."""

@@ -42,7 +42,7 @@ from bridge.core.pool import SessionPool
 from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
-from bridge.core.roomsay import NO_CONTENT, ReactionJob, SayJob
+from bridge.core.roomsay import NO_CONTENT, ReactionJob, SayJob, Speech
 from bridge.core.values import Outgoing
 
 NETWORK_LANE = ContactId("")
@@ -65,31 +65,26 @@ class Outbound:
     ) -> None:
         self._ground = ground
         self._pool = pool
+        self._accounts = pool.by_place
         self._outbox = outbox
-        self._events = events
+        self._speech = Speech(ground, events)
         self._archive = archive
         self._admission = admission
         self._buckets: dict[str, TokenBucket] = {}
 
     def to_room(self, room: Room, message: Outgoing) -> None:
-        """Say something in a room that the resource is in. Answered by the reflection, or an error for it."""
-        face = self._ground.face
+        """Say something in a room that the resource is in. Answered by the reflection, or an error for it.
+        Hot."""
         if room.state is not RoomState.JOINED:
-            text = "Not connected to this room right now."
-            face.message_failed(
-                message.resource, room.jid, message.stanza_id, Reason.NETWORK_DOWN, text, groupchat=True
-            )
-            return
-        if self._too_fast(room.user):
-            face.message_failed(
-                message.resource, room.jid, message.stanza_id, Reason.RATE_LIMITED, TOO_FAST, groupchat=True
-            )
-            return
-        live = self._pool.live(room.user, room.address.network)
-        job = SayJob(self._ground, self._events, self._archive, room, message)
-        prompt = live.prompt(room.chat)
-        if prompt is None or not job.at_once(prompt):
-            self._pool.push(live, room.chat, job)
+            self._unsaid(room, message, Reason.NETWORK_DOWN, "Not connected to this room right now.")
+        elif self._too_fast(room.user):
+            self._unsaid(room, message, Reason.RATE_LIMITED, TOO_FAST)
+        else:
+            live = self._accounts.get((room.user, room.address.network))
+            prompt = None if live is None else live.prompt(room.chat)
+            if prompt is None or not self._speech.at_once(room, message, prompt):
+                live = live or self._pool.live(room.user, room.address.network)
+                self._pool.push(live, room.chat, SayJob(self._speech, room, message))
 
     def to_contact(self, user: str, address: ContactAddress, message: Outgoing) -> None:
         """Say something to a contact. Kept until the network has answered."""
@@ -189,7 +184,7 @@ class Outbound:
         command = SetReactions(chat, MessageId(target), reactions)
         room = live.rooms.get(address.room) if isinstance(address, RoomAddress) else None
         outgoing = Outgoing(resource=resource, stanza_id=stanza_id, content=NO_CONTENT, reply_to=target)
-        job = ReactionJob(self._ground, self._events, self._archive, room, address, outgoing, command)
+        job = ReactionJob(self._speech, self._archive, room, address, outgoing, command)
         self._pool.push(live, chat, job)
 
     def retract(
@@ -230,6 +225,11 @@ class Outbound:
         contact = command.chat.contact
         return AboutJob(
             command, lambda stanza: self._ground.message_ids.network_id(live.id, contact, stanza), answer
+        )
+
+    def _unsaid(self, room: Room, message: Outgoing, reason: Reason, text: str) -> None:
+        self._ground.face.message_failed(
+            message.resource, room.jid, message.stanza_id, reason, text, groupchat=True
         )
 
     def _run(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from bridge.api import Account, AuthFailed, Chat, ConnectionLost, ContactAddress, NetworkId, Reason, Session
 from bridge.core.ground import Ground
@@ -27,6 +28,8 @@ class SessionPool:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._live: dict[tuple[str, NetworkId], LiveAccount] = {}
+        self.by_place: Mapping[tuple[str, NetworkId], LiveAccount] = self._live
+        """the accounts that are live, by user and network, for those who look often"""
         self._of_user: dict[str, dict[NetworkId, LiveAccount]] = {}
         self._supervisors: dict[LiveAccount, Supervisor] = {}
         self._turns: dict[NetworkId, asyncio.Semaphore] = {}
@@ -178,19 +181,16 @@ class SessionPool:
     # -- below
 
     def _lane(self, live: LiveAccount, chat: Chat) -> Lane:
-        async def online() -> Session:
-            return await self._online(live)
+        limit = self._ground.settings.lane_length
+        return Lane(lambda: live.session, partial(self._online, live), limit, partial(self._done, live, chat))
 
-        def done() -> None:
-            if live.lanes.get(chat) is lane:
-                del live.lanes[chat]
-            if live.parting is not None and not live.lanes:
-                text, live.parting = live.parting, None
-                if not live.needed:
-                    self.release(live, text)
-
-        lane = Lane(lambda: live.session, online, self._ground.settings.lane_length, done)
-        return lane
+    def _done(self, live: LiveAccount, chat: Chat, lane: Lane) -> None:
+        if live.lanes.get(chat) is lane:
+            del live.lanes[chat]
+        if live.parting is not None and not live.lanes:
+            text, live.parting = live.parting, None
+            if not live.needed:
+                self.release(live, text)
 
     async def _online(self, live: LiveAccount) -> Session:
         """The session for a lane: opened where nobody is at it, waited for where somebody is."""

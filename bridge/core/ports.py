@@ -117,7 +117,7 @@ class Face(Protocol):
     async def upload(self, user: str, file: Path, name: str, media_type: str) -> Attachment:
         """Put a file where a user's clients can fetch it (XEP-0363). Raises `TransferFailed`."""
 
-    def keeps_files(self, host: str, port: int) -> bool:
+    def keeps_files(self, url: str) -> bool:
         """Whether the XMPP server keeps users' files there."""
 
     async def ask_ping(self, resource: str, puppet: str) -> bool:

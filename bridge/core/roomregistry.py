@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from weakref import WeakValueDictionary
 
 from bridge.api import RoomAddress
@@ -22,11 +22,13 @@ class RoomRegistry:
         self._pool = pool
         self._residents = residents
         self._by_jid: dict[tuple[str, str], Room] = {}
+        self.by_jid: Mapping[tuple[str, str], Room] = self._by_jid
+        """all rooms by user and room JID, for those who look often"""
         self._of_user: dict[str, dict[str, Room]] = {}
         self._commons: WeakValueDictionary[str, Commons] = WeakValueDictionary()
 
     def find(self, user: str, room_jid: str) -> Room | None:
-        """The user's room with that bare JID, if there is one. Hot."""
+        """The user's room with that bare JID, if there is one."""
         return self._by_jid.get((user, room_jid))
 
     def of(self, user: str) -> tuple[Room, ...]:

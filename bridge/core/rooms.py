@@ -37,8 +37,8 @@ from bridge.core.values import ArchivePage, ArchiveQuery, HistoryRequest, Sessio
 
 
 class Rooms:
-    """What may be done with the rooms of one gateway's users. `find(user, room_jid)` and `of(user)` look them
-    up."""
+    """What may be done with the rooms of one gateway's users. `find(user, room_jid)`, `by_jid` and `of(user)`
+    look them up."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Rooms:
         self._keeper = keeper
         self._admission = admission
         self.find = registry.find
+        self.by_jid = registry.by_jid
         self.of = registry.of
 
     # -- joining

@@ -27,23 +27,81 @@ from bridge.api import (
 from bridge.core.degrade import NOTHING_QUOTED, Dropped, Quoted, degrade
 from bridge.core.ground import Ground
 from bridge.core.jobs import LATER_LIMIT, CommandJob
+from bridge.core.live import as_prompt
 from bridge.core.room import Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
 from bridge.core.values import Outgoing, RoomMessage
 
 
+class Speech:
+    """What becomes of all that is said in one gateway's rooms."""
+
+    __slots__ = ("_events", "_ids", "ground")
+
+    def __init__(self, ground: Ground, events: RoomEvents) -> None:
+        self.ground = ground
+        self._events = events
+        self._ids = ground.store.ids
+
+    def at_once(self, room: Room, message: Outgoing, session: PromptSession) -> bool:
+        """What a `SayJob` does, where the account is in the room and nothing is to be waited for; false:
+        nothing was done. Hot."""
+        command: Command | Dropped | Refused
+        if message.replaces or message.reply_name:
+            command = self.command(room, message, session)
+        else:
+            chat = room.chat
+            command = SendMessage(chat, message.stanza_id, message.content)
+            command = degrade(command, session.capabilities(chat), NOTHING_QUOTED)
+        if type(command) is not SendMessage:
+            return False
+        sent = session.at_once(command)
+        if sent is None:
+            return False
+        self.sent(room, message, sent.parts)
+        return True
+
+    def command(self, room: Room, message: Outgoing, session: Session) -> Command | Dropped | Refused:
+        """What says it to the network."""
+        chat = room.chat
+        command: SendMessage | CorrectMessage
+        if message.replaces:
+            command = CorrectMessage(chat, message.stanza_id, MessageId(message.replaces), message.content)
+        else:
+            command = SendMessage(chat, message.stanza_id, message.content)
+        quoted = Quoted(message.reply_name) if message.reply_name else NOTHING_QUOTED
+        return degrade(command, session.capabilities(chat), quoted)
+
+    def sent(self, room: Room, message: Outgoing, parts: tuple[SentPart, ...]) -> None:
+        """Reflect it. The first part stands for the message, with all that it said of itself, and the others
+        follow it."""
+        content, ground, ids = message.content, self.ground, self._ids
+        if parts and (len(parts) > 1 or not (message.replaces or message.reply_to)):
+            content = parts[0].content
+        sender = room.me
+        who = room.occupant_ids.get(sender) or ground.occupant_id(room, sender)
+        self._events.say(room, RoomMessage(
+            ids.new_id(), sender, who, message.stanza_id or ground.stanza_id(), content, message.origin_id,
+            message.reply_to, message.reply_name, message.thread, message.replaces, message.foreign_ids,
+            ids.true_time,
+        ))  # fmt: skip
+        for part in parts[1:] if parts else ():
+            more = RoomMessage(
+                ids.new_id(), sender, who, ground.stanza_id(), part.content, thread=message.thread,
+                sent_at=ids.true_time,
+            )  # fmt: skip
+            self._events.say(room, more)
+        ground.senders.remember(room.user, room.jid, message.stanza_id, message.resource)
+
+
 class SayJob:
     """One message into one room."""
 
-    __slots__ = ("_archive", "_events", "_ground", "_message", "_room", "_tries")
+    __slots__ = ("_message", "_room", "_speech", "_tries")
 
-    def __init__(
-        self, ground: Ground, events: RoomEvents, archive: RoomArchive, room: Room, message: Outgoing
-    ) -> None:
-        self._ground = ground
-        self._events = events
-        self._archive = archive
+    def __init__(self, speech: Speech, room: Room, message: Outgoing) -> None:
+        self._speech = speech
         self._room = room
         self._message = message
         self._tries = 0
@@ -53,24 +111,17 @@ class SayJob:
         if self._room.state is not RoomState.JOINED:
             self.failed(Reason.NOT_IN_ROOM, "You are no longer in this room.")
             return None
-        command = self._command(session)
+        prompt = as_prompt(session)
+        if prompt is not None and self._speech.at_once(self._room, self._message, prompt):
+            return None
+        command = self._speech.command(self._room, self._message, session)
         if isinstance(command, Dropped):
             return None
         return self._ended(command if isinstance(command, Refused) else await session.execute(command))
 
-    def at_once(self, session: PromptSession) -> bool:
-        """What `run` does, where the account is in the room and nothing is to be waited for; false: nothing
-        was done."""
-        command = self._command(session)
-        sent = session.at_once(command) if type(command) is SendMessage else None
-        if sent is None:
-            return False
-        self._sent(sent.parts)
-        return True
-
     def _ended(self, outcome: Outcome) -> float | None:
         if type(outcome) is Sent:
-            self._sent(outcome.parts)
+            self._speech.sent(self._room, self._message, outcome.parts)
         elif isinstance(outcome, Refused):
             self.failed(outcome.reason, outcome.text)
         elif isinstance(outcome, Unknown):
@@ -82,40 +133,6 @@ class SayJob:
             self.failed(Reason.RATE_LIMITED, outcome.why)
         return None
 
-    def _command(self, session: Session) -> Command | Dropped | Refused:
-        message, chat = self._message, self._room.chat
-        command: SendMessage | CorrectMessage
-        if message.replaces:
-            command = CorrectMessage(chat, message.stanza_id, MessageId(message.replaces), message.content)
-        else:
-            command = SendMessage(chat, message.stanza_id, message.content)
-        quoted = Quoted(message.reply_name) if message.reply_name else NOTHING_QUOTED
-        return degrade(command, session.capabilities(chat), quoted)
-
-    def _sent(self, parts: tuple[SentPart, ...]) -> None:
-        """Reflect it. The first part stands for the message, with all that it said of itself, and the others
-        follow it."""
-        message, room, new_id = self._message, self._room, self._archive.new_id
-        content = message.content
-        if len(parts) > 1 or (parts and not (message.replaces or message.reply_to)):
-            content = parts[0].content
-        sender = room.me
-        who = room.occupant_ids.get(sender) or self._ground.occupant_id(room, sender)
-        first = RoomMessage(
-            new_id(), sender, who, message.stanza_id or self._ground.stanza_id(), content,
-            message.origin_id, message.reply_to, message.reply_name, message.thread, message.replaces,
-            message.foreign_ids, sent_at=self._archive.true_time,
-        )  # fmt: skip
-        self._events.say(room, first)
-        for part in parts[1:]:
-            stanza_id = self._ground.stanza_id()
-            more = RoomMessage(
-                new_id(), sender, who, stanza_id, part.content, thread=message.thread,
-                sent_at=self._archive.true_time,
-            )  # fmt: skip
-            self._events.say(room, more)
-        self._ground.senders.remember(room.user, room.jid, message.stanza_id, message.resource)
-
     def interrupted(self, reason: Reason, text: str) -> bool:
         """Tell the sender."""
         self.failed(reason, f"{text} (The message may or may not have been sent.)")
@@ -124,7 +141,7 @@ class SayJob:
     def failed(self, reason: Reason, text: str) -> None:
         """Tell the sender."""
         message = self._message
-        self._ground.face.message_failed(
+        self._speech.ground.face.message_failed(
             message.resource, self._room.jid, message.stanza_id, reason, text, groupchat=True
         )
 
@@ -132,20 +149,19 @@ class SayJob:
 class ReactionJob:
     """Reactions to one message; where the network has none, a line of text that names what it is about."""
 
-    __slots__ = ("_address", "_archive", "_command", "_events", "_ground", "_inner", "_outgoing", "_room")
+    __slots__ = ("_address", "_archive", "_command", "_ground", "_inner", "_outgoing", "_room", "_speech")
 
     def __init__(
         self,
-        ground: Ground,
-        events: RoomEvents,
+        speech: Speech,
         archive: RoomArchive,
         room: Room | None,
         address: ContactAddress | RoomAddress,
         outgoing: Outgoing,
         command: SetReactions,
     ) -> None:
-        self._ground = ground
-        self._events = events
+        self._ground = speech.ground
+        self._speech = speech
         self._archive = archive
         self._room = room
         self._address = address
@@ -171,7 +187,7 @@ class ReactionJob:
             said = Outgoing(
                 resource=self._outgoing.resource, stanza_id=self._outgoing.stanza_id, content=command.content
             )
-            return SayJob(self._ground, self._events, self._archive, self._room, said)
+            return SayJob(self._speech, self._room, said)
         if isinstance(command, SendMessage):
             command = msgspec.structs.replace(
                 command, key=self._outgoing.stanza_id or self._ground.stanza_id()

@@ -166,7 +166,8 @@ class Supervisor:
             live.quit = self._closing is None
         except BackendError as broken:
             log.info("session ended: %s", broken, extra={"account": live.id})
-            error = broken
+            # With its traceback the error would hold this frame, and so itself and the ended session.
+            error = broken.with_traceback(None)
         except Exception:
             case = os.urandom(4).hex()
             log.exception("session failed (case %s)", case, extra={"account": live.id, "case": case})

@@ -75,7 +75,8 @@ def _prepare(url: str) -> tuple[Engine, int]:
     prepare_file(parsed)
     engine = connect(parsed)
     try:
-        if migrate.revision(engine) != migrate.HEAD:
+        found = migrate.revision(engine)
+        if found != migrate.HEAD and not (found is None and migrate.create(engine)):
             migrate.upgrade_apart(parsed.render_as_string(hide_password=False))
         return engine, _newest_id(engine)
     except SQLAlchemyError as error:

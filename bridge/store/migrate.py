@@ -1,4 +1,4 @@
-"""Which version the schema has, and how it gets to the newest: Alembic, loaded only when needed."""
+"""Which version the schema has, and how it gets to the newest: Alembic, loaded only for an older one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from bridge.store.database import WRITING, connect, describe, full_disk, parse_url, prepare_file
 from bridge.store.errors import StoreError
+from bridge.store.tables import metadata
 
 KNOWN = ("0001", "0002", "0003")
 """The revisions in migrations/versions, oldest first (a test compares the two)."""
 
 HEAD = KNOWN[-1]
+
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table, as it makes it."""
 
 _POSTGRES_LOCK = 0x786D7070  # any number that every version of this program has in common
 
@@ -51,6 +61,20 @@ def upgrade(url: str) -> bool:
         raise StoreError(f"the database schema could not be brought to {HEAD}: {why}") from None
     finally:
         engine.dispose()
+    return True
+
+
+def create(engine: Engine) -> bool:
+    """Give an empty database the newest schema, in one transaction and without Alembic: a test holds that it
+    is the one that the migrations make. False, and nothing done, if anything is in it. Raises
+    SQLAlchemyError."""
+    with engine.execution_options(**{WRITING: True}).begin() as connection:
+        _lock(connection)
+        if inspect(connection).get_table_names():
+            return False
+        metadata.create_all(connection)
+        connection.execute(CreateTable(_VERSION))
+        connection.execute(_VERSION.insert().values(version_num=HEAD))
     return True
 
 
@@ -89,12 +113,17 @@ def revision(engine: Engine) -> str | None:
     return None if found is None else str(found)
 
 
+def _lock(connection: Connection) -> None:
+    """Be the only one who makes tables, until the end of the transaction. SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+
+
 def _run(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+    _lock(connection)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.set_main_option("path_separator", "os")

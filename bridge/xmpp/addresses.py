@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 
 from bridge.api import (
@@ -15,11 +16,10 @@ from bridge.api import (
     RoomAddress,
 )
 from bridge.core.room import Room
-from bridge.xmpp.jids import BadJid, escape_local, prepare, unescape_local
+from bridge.xmpp.jids import CACHED, LONGEST_KEPT, BadJid, escape_local, prepare, unescape_local
 
 __all__ = ["Addresses", "occupant_at", "resource_of"]
 
-_CACHE = 16384
 _RESOURCE_BYTES = 1023
 
 
@@ -29,9 +29,9 @@ class Addresses:
     def __init__(self, domain: str, backend: Backend) -> None:
         self.domain = domain
         self._backend = backend
-        self.jid = lru_cache(_CACHE)(self._jid)
-        self._rooms: dict[str, RoomAddress] = {}
-        self._room_jids: dict[str, str] = {}
+        self.jid = lru_cache(CACHED)(self._jid)
+        self.rooms: dict[str, tuple[RoomAddress, str]] = {}
+        """the rooms that `parse` has found lately, with their JIDs, by escaped local part; to look at only"""
 
     def _jid(self, address: Address) -> str:
         """The bare JID of an address (XEP-0106); the domain alone where the backend gives it no name.
@@ -45,26 +45,18 @@ class Addresses:
 
         Only rooms are remembered, since they come with every message: what else a name can be, a network may
         tell its backend when it is connected."""
-        room = self._rooms.get(local)
-        if room is not None:
-            return room
+        known = self.rooms.get(local)
+        if known is not None:
+            return known[0]
         if not local:
             return None
         address = self._backend.parse_address(unescape_local(local))
-        if isinstance(address, RoomAddress):
-            if len(self._rooms) >= _CACHE:
-                self._rooms.clear()
-                self._room_jids.clear()
-            self._rooms[local] = address
+        if isinstance(address, RoomAddress) and len(local) <= LONGEST_KEPT:
+            if len(self.rooms) >= CACHED:
+                self.rooms.clear()
+            with contextlib.suppress(BadJid):
+                self.rooms[local] = address, self.jid(address)
         return address
-
-    def room_jid(self, local: str, room: RoomAddress) -> str:
-        """The JID of the room that `parse` found in a local part. To look a string up costs a third of what
-        looking up an address does."""
-        jid = self._room_jids.get(local)
-        if jid is None:
-            jid = self._room_jids[local] = self.jid(room)
-        return jid
 
     def nick(self, resource: str) -> OccupantId:
         """The name in a room that a resource stands for."""
@@ -117,7 +109,7 @@ def resource_of(name: str) -> str:
     return _checked_resource(name)
 
 
-@lru_cache(_CACHE)
+@lru_cache(CACHED)
 def _checked_resource(name: str) -> str:
     try:
         prepare(f"x@x/{name}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from bridge.api import BackendInfo, Reason, Support, Typing
 from bridge.core.values import DirectMessage
 from bridge.xmpp import escape
@@ -85,7 +87,8 @@ def message_xml(user: str, contact: str, message: DirectMessage, asks: str, late
 
     The account's own words from elsewhere look like the contact's, since only the user's server could show
     them as sent (XEP-0280): so they say whose they are."""
-    said = content(message.content)
+    quotes = message.content.quoted and not message.content.action
+    said = _quoting(message) if quotes else content(message.content)
     if message.own:
         said = said.replace("<body>", "<body>[me] ", 1)
     id_ = attr(message.stanza_id)
@@ -99,3 +102,19 @@ def message_xml(user: str, contact: str, message: DirectMessage, asks: str, late
         f"<origin-id xmlns='urn:xmpp:sid:0' id='{id_}'/>{asks}"
         f"{delay(late, contact) if late else ''}</message>"
     )
+
+
+def _quoting(message: DirectMessage) -> str:
+    """The content below its quote. Clients that show what is answered leave the quote out (XEP-0461 §3.2)."""
+    said = message.content
+    marked = "".join(f"> {line}\n" for line in escape.legal(said.quoted).split("\n"))
+    quote = "[me] " + marked if message.own else marked
+    spans = [
+        msgspec.structs.replace(each, start=each.start + len(marked), end=each.end + len(marked))
+        for each in said.spans
+    ]
+    both = content(msgspec.structs.replace(said, text=marked + said.text, spans=tuple(spans)))
+    if not message.reply_to:
+        return both
+    part = f"<body start='0' end='{len(quote)}'/>"
+    return f"{both}<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'>{part}</fallback>"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from bridge.xmpp.jids import bare, prepare, split
+from bridge.xmpp.jids import CACHED, LONGEST_KEPT, bare, prepare, split
 from bridge.xmpp.received import (
     Caps,
     Delay,
@@ -52,6 +52,8 @@ class BadStanza(ValueError):
 Fields = dict[str, Any]
 _Reader = Callable[[Element, Fields], None]
 _MESSAGE_TYPES = frozenset({"chat", "groupchat", "headline", "error", "normal"})
+_BESIDE = frozenset({"lang", "origin_id", "receipt_request", "markable", "chat_state", "hints"})
+"""What changes nothing of what a message says."""
 _SHOWS = frozenset({"away", "chat", "dnd", "xa"})
 
 
@@ -80,8 +82,9 @@ def read_message(element: Element) -> InMessage:
     sender, user, to, local, domain, resource = _addresses(get("from"), get("to"))
     id_ = get("id", "")
     if not found:
-        return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body)
-    return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, **found)
+        return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, True)
+    plain = found.keys() <= _BESIDE
+    return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, plain, **found)
 
 
 def read_presence(element: Element) -> InPresence:
@@ -106,14 +109,23 @@ def read_error(stanza: Element) -> InError:
     return error if isinstance(error, InError) else InError("cancel", "")
 
 
-@lru_cache(maxsize=16384)
 def _addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, str, str]:
-    """`sender`, `user`, `to` and its three parts. Who writes once to somebody does so again."""
+    """`sender`, `user`, `to` and its three parts."""
+    if len(sender or "") + len(to or "") > 2 * LONGEST_KEPT:
+        return _read_addresses(sender, to)
+    return _kept_addresses(sender, to)
+
+
+def _read_addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, str, str]:
     if not sender:
         raise BadStanza("a stanza without a 'from' address")
     sender = prepare(sender)
     to = prepare(to) if to else ""
     return sender, bare(sender), to, *split(to)
+
+
+_kept_addresses = lru_cache(CACHED)(_read_addresses)
+"""Who writes once to somebody does so again."""
 
 
 # ---- children of a message: each puts what it found into the fields of InMessage
@@ -193,6 +205,8 @@ def _without_fallback(found: Fields, body: str | None) -> str | None:
     ranges = [_range(part, len(body)) for part in fallback.iterfind(_FALLBACK + "body")]
     if not ranges and len(fallback) == 0:
         ranges = [(0, len(body))]
+    cut = "".join(body[start:end] for start, end in sorted(ranges))
+    found["quoted"] = "\n".join(line.removeprefix(">").removeprefix(" ") for line in cut.strip().split("\n"))
     for start, end in sorted(ranges, reverse=True):
         body = body[:start] + body[end:] if start < end else body
     return body

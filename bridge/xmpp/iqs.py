@@ -207,6 +207,7 @@ class Iqs:
             return await future
         finally:
             self._forget(key)
+            del future  # an error in it would hold this frame, and so itself
 
     def submit(
         self,

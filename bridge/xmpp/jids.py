@@ -14,7 +14,10 @@ from slixmpp import JID, InvalidJID
 __all__ = ["BadJid", "bare", "escape_local", "join", "prepare", "resource", "split", "unescape_local"]
 
 _PART_LIMIT = 1023
-_CACHE = 16384
+CACHED = 16384
+"""So many addresses are kept in each memory for them."""
+LONGEST_KEPT = 256
+"""No longer ones: a JID may have 3 KB, and so many of those would fill 100 MB. Real ones are below 100."""
 
 # XEP-0106 §4.2, lower case only; the backslash itself only where it would look like one of these.
 _CODES = {" ": "20", '"': "22", "&": "26", "'": "27", "/": "2f", ":": "3a", "<": "3c", ">": "3e", "@": "40"}
@@ -79,13 +82,16 @@ def unescape_local(local: str) -> str:
     return _sub_escaped(lambda match: _CHARS[match[0]], local)
 
 
-@lru_cache(maxsize=_CACHE)
 def prepare(jid: str) -> str:
     """The JID normalised for comparing: local part and domain folded, all parts checked.
 
     Letters and emoji newer than Unicode 3.2 are allowed in local part and resource: servers let
     them pass (RFC 3454 §7), and a phone's name or an IRC nick may well have one. Raises BadJid.
     """
+    return _kept(jid) if len(jid) <= LONGEST_KEPT else _prepared(jid)
+
+
+def _prepared(jid: str) -> str:
     if not jid:
         raise BadJid("an empty JID")
     try:
@@ -97,6 +103,9 @@ def prepare(jid: str) -> str:
         if not newer:
             raise BadJid(f"{jid[:200]!r}: {error}") from error
     return _prepare_with_newer(jid, newer)
+
+
+_kept = lru_cache(CACHED)(_prepared)
 
 
 def _prepare_with_newer(jid: str, newer: list[str]) -> str:

@@ -12,15 +12,16 @@ import hashlib
 import logging
 import random
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
 from slixmpp import ComponentXMPP
 from slixmpp.xmlstream.stanzabase import StanzaBase
 from slixmpp.xmlstream.tostring import tostring
 
 from bridge.xmpp import escape, reconnect
+from bridge.xmpp.elements import Elements, ParseError
 from bridge.xmpp.inbound import BadStanza, InMessage, InPresence, read_message, read_presence
 from bridge.xmpp.iqs import IqFailed, IqLost, Iqs, IqTimeout, StanzaError, stanza_error_xml
 from bridge.xmpp.jids import BadJid, prepare
@@ -41,6 +42,7 @@ _FOOTER = b"</stream:stream>"
 _NOT_WELL_FORMED = (
     b"<stream:error><not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>" + _FOOTER
 )
+_MESSAGES = frozenset({_COMPONENT + "message", _CLIENT + "message"})
 _CLOSE_SECONDS = 2.0
 _NEVER_ANSWERED = frozenset({"error", "result"})
 
@@ -73,6 +75,7 @@ class ComponentLink(ComponentXMPP):
         self.problem: LinkProblem | None = None
         """why there is no stream; None while there is one, and before the first attempt"""
         self._why: LinkProblem | None = None
+        self._elements: Elements | None = None
         self._heard = 0.0
         self._closing = False
         self._was_up = False
@@ -86,7 +89,6 @@ class ComponentLink(ComponentXMPP):
             _STREAM + "error": self._take_stream_error,
         }
         for namespace in (_COMPONENT, _CLIENT):
-            self._lanes[namespace + "message"] = self._take_message
             self._lanes[namespace + "presence"] = self._take_presence
             self._lanes[namespace + "iq"] = self._take_iq
 
@@ -251,43 +253,31 @@ class ComponentLink(ComponentXMPP):
         self._ended.clear()
         self._closing = self._was_up = False
         self._heard = self.loop.time()
-        self.init_parser()
+        self._elements = Elements(self.start_stream_handler, self._spawn_event, self._stream_ended)
         self.transport.write(self.stream_header.encode())
 
     def data_received(self, data: bytes | str) -> None:
         """Parse what came and pass on each whole stanza; broken XML ends the stream."""
         self._heard = self.loop.time()
-        if self.parser is None or self.transport is None:
+        elements = self._elements
+        if elements is None or self.transport is None:
             return
-        self.parser.feed(data)
-        events = cast("Iterator[tuple[str, Element]]", self.parser.read_events())
-        depth, root, take = self.xml_depth, self.xml_root, self._spawn_event
         try:
-            for event, element in events:
-                if event == "start":
-                    depth += 1
-                    if depth == 1:
-                        self.xml_root = root = element
-                        self.start_stream_handler(element)
-                    continue
-                depth -= 1
-                if depth == 1:
-                    take(element)
-                    if root is not None:
-                        root.clear()
-                elif depth == 0:
-                    self._close(LinkProblem("closed", "the server ended the stream"))
-                    self.transport.close()
-            self.xml_depth = depth
+            elements.feed(data)
         except ParseError as error:
-            self.xml_depth = depth
-            why = reconnect.from_broken_xml(error, self.xml_depth > 0, self.config.host, self.config.port)
-            self.parser = None
+            self._elements = None
+            why = reconnect.from_broken_xml(error, elements.begun, self.config.host, self.config.port)
             self._close(why, _NOT_WELL_FORMED)
+
+    def _stream_ended(self) -> None:
+        self._close(LinkProblem("closed", "the server ended the stream"))
+        if self.transport is not None:
+            self.transport.close()
 
     def connection_lost(self, exception: BaseException | None) -> None:
         """Let go of all that belongs to this connection, then tell `on_down`."""
         self.out.detach()
+        self._elements = None
         super().connection_lost(exception)
         self.iqs.lost()
         if self._accepted is not None and not self._accepted.done():
@@ -317,26 +307,25 @@ class ComponentLink(ComponentXMPP):
             self.transport.write(f"<handshake>{digest.hexdigest()}</handshake>".encode())
 
     def _spawn_event(self, xml: Element) -> None:
-        """Take one whole element from the stream; whatever goes wrong with it stays here."""
-        lane = self._lanes.get(xml.tag)
-        if lane is None:
-            log.warning("the server sent an unknown element %s", xml.tag)
-            return
+        """Take one whole element from the stream; whatever goes wrong with it stays here. Hot."""
+        tag = xml.tag
         try:
-            lane(xml)
+            if tag in _MESSAGES:
+                try:
+                    message = read_message(xml)
+                except (BadJid, BadStanza) as error:
+                    self._malformed(xml, error)
+                else:
+                    self.on_message(message)
+            elif (lane := self._lanes.get(tag)) is not None:
+                lane(xml)
+            else:
+                log.warning("the server sent an unknown element %s", tag)
         except StanzaError as error:
             self._answer(xml, error)
         except Exception:
             log.exception("handling the stanza with id %r failed", xml.get("id"))
             self._answer(xml, StanzaError("cancel", "internal-server-error"))
-
-    def _take_message(self, element: Element) -> None:
-        try:
-            message = read_message(element)
-        except (BadJid, BadStanza) as error:
-            self._malformed(element, error)
-        else:
-            self.on_message(message)
 
     def _take_presence(self, element: Element) -> None:
         try:

@@ -41,6 +41,7 @@ class Messages:
         self._rooms = gateway.rooms
         self._max_body = gateway.info.contact_features.max_body
         self._addresses = addresses
+        self._known_rooms = addresses.rooms
         self._write = write
         self._bounced = bounced
         self._commands = commands
@@ -51,6 +52,11 @@ class Messages:
         """Do what a message says. Failures are answered with an error message, except those of error
         messages."""
         kind = message.type
+        if kind == "groupchat" and not message.encrypted:
+            known = self._known_rooms.get(message.to_local)
+            if known is not None:
+                self._talk.said(message, *known)
+                return
         if kind == "error":
             self._bounce(message)
             return
@@ -66,7 +72,7 @@ class Messages:
             self._refuse(message, _NOT_ACCEPTABLE, _ENCRYPTED)
         elif isinstance(address, RoomAddress):
             if kind == "groupchat":
-                self._talk.said(message, address)
+                self._talk.said(message, address, self._addresses.jid(address))
             else:
                 self._to_room(message, address)
         elif kind == "groupchat":
@@ -136,7 +142,7 @@ class Messages:
         if too_long(message, self._max_body):
             self._refuse(message, Reason.TOO_LONG, f"A message may have at most {self._max_body} bytes here.")
             return
-        said = content_of(message, subject=True)
+        said = content_of(message, direct=True)
         self._outbound.to_contact(message.user, address, outgoing(message, said, message.id))
 
     def _refuse(self, message: InMessage, what: Reason | Shape, text: str) -> None:

@@ -11,7 +11,7 @@ from bridge.xmpp import escape
 from bridge.xmpp.escape import attr
 from bridge.xmpp.render import NO_STORE, chat_state, jid_attr
 from bridge.xmpp.render_presence import occupant_id
-from bridge.xmpp.render_room import occupant_jid, view_of
+from bridge.xmpp.render_room import RoomView, occupant_jid, view_of
 
 __all__ = ["RoomMessages", "invitation_xml"]
 
@@ -36,7 +36,12 @@ class RoomMessages:
         resources = room.resources
         if not resources:
             return
-        before, after = self._shared(room, message) if room.commons.shared else view_of(room).live(message)
+        commons = room.commons
+        if commons.shared:
+            before, after = self._shared(room, message)
+        else:
+            view = commons.view
+            before, after = (view if type(view) is RoomView else view_of(room)).live(message)
         if len(resources) == 1:
             (resource,) = resources
             self._write(f"{before}{jid_attr(resource)}{after}")

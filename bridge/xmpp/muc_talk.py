@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
-from bridge.api import ContactAddress, Reason, RoomAddress
+from bridge.api import ContactAddress, Content, Reason, RoomAddress
 from bridge.core.gateway import Gateway
 from bridge.core.room import Room
+from bridge.core.values import Outgoing
 from bridge.xmpp.addresses import Addresses, occupant_at
 from bridge.xmpp.errors import message_error
 from bridge.xmpp.received import InMessage
@@ -32,22 +34,35 @@ class RoomTalk:
         commands: frozenset[str] = COMMANDS,
     ) -> None:
         self._rooms = gateway.rooms
+        self._by_jid = gateway.rooms.by_jid
         self._outbound = gateway.outbound
         self._max_body = gateway.info.room_features.max_body
+        self._surely_short = self._max_body // 4 or sys.maxsize
         self._addresses = addresses
         self._write = write
         self._new_id = new_id
         self._commands = commands
 
-    def said(self, message: InMessage, address: RoomAddress) -> None:
-        """A groupchat message. Hot."""
+    def said(self, message: InMessage, address: RoomAddress, jid: str) -> None:
+        """A groupchat message to the room with that address and JID. Hot."""
         sender = message.sender
-        room = self._rooms.find(message.user, self._addresses.room_jid(message.to_local, address))
+        room = self._by_jid.get((message.user, jid))
         if room is None or sender not in room.resources:
             self._refuse(message, Reason.NOT_IN_ROOM, OUTSIDE)
         elif message.to_resource:
             self._refuse(message, Reason.BAD_REQUEST, "A private message is not of the type groupchat.")
-        elif message.retract:
+        elif (
+            message.plain and (body := message.body) and body[0] != "/" and len(body) <= self._surely_short
+        ):  # as nearly all are; the long way would come to the same
+            said = Outgoing(sender, message.id or self._new_id(), Content(body), message.origin_id)
+            self._outbound.to_room(room, said)
+        else:
+            self._more(message, address, room)
+
+    def _more(self, message: InMessage, address: RoomAddress, room: Room) -> None:
+        """What somebody in the room does with a message, whatever that is."""
+        sender = message.sender
+        if message.retract:
             self._outbound.retract(room.user, address, sender, message.id, message.retract)
         elif message.reactions is not None:
             target, emoji = message.reactions.id, message.reactions.emoji

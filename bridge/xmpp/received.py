@@ -113,6 +113,9 @@ class InMessage(Struct, frozen=True):
     element: Element
     body: str | None = None
     """without the quote that a reply carries for old clients (XEP-0428)"""
+    plain: bool = False
+    """there is nothing but the body that says anything: at most ids, states and requests for receipts beside
+    it"""
     subject: str | None = None
     thread: str = ""
     lang: str = ""
@@ -128,6 +131,8 @@ class InMessage(Struct, frozen=True):
     chat_state: str = ""
     """active, composing, paused, inactive or gone (XEP-0085)"""
     reply: Reply | None = None
+    quoted: str = ""
+    """the quote that was taken out of the body, without its marks"""
     reactions: Reactions | None = None
     retract: str = ""
     """the id of the message that its author takes back (XEP-0424)"""

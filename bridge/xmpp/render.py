@@ -13,8 +13,9 @@ from bridge.xmpp.render_spans import xhtml
 
 __all__ = ["NO_STORE", "body_of", "chat_state", "content", "delay", "extras", "jid_attr", "reply", "stamp"]
 
-jid_attr = lru_cache(16384)(attr)
-"""`escape.attr` for the JIDs that come again and again."""
+jid_attr = lru_cache(4096)(attr)
+"""`escape.attr` for the JIDs that come again and again: so few that even the longest fill no more than some
+MB, since a look at their length would cost as much as it saves."""
 
 NO_STORE = "<no-store xmlns='urn:xmpp:hints'/>"
 """XEP-0334: nobody needs to find this in an archive."""

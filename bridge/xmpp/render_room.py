@@ -38,8 +38,10 @@ class RoomView:
         late = ""
         if message.sent_at and message.archive_id - message.sent_at > _LATE:
             late = delay(message.sent_at, self._jid)
-        head, _, who = self._speaker(message)
-        return f"{head}{attr(message.stanza_id)}' to='", self._tail(message, who, late)
+        known = self._speakers.get(message.sender)
+        if known is None or known[1] != message.occupant_id:
+            known = self._speaker(message)
+        return f"{known[0]}{attr(message.stanza_id)}' to='", self._tail(message, known[2], late)
 
     def historic(self, message: RoomMessage) -> tuple[str, str]:
         """The same with the time of saying, for the history of a join (XEP-0045 §7.2.13)."""

@@ -41,10 +41,11 @@ def too_long(message: InMessage, limit: int) -> bool:
     return 0 < limit < 4 * len(body) and len(body.encode("utf-8", "replace")) > limit
 
 
-def content_of(message: InMessage, *, subject: bool = False) -> Content:
-    """What a message says. A body that only repeats the attachment's URL for old clients is left out."""
+def content_of(message: InMessage, *, direct: bool = False) -> Content:
+    """What a message says. A body that only repeats the attachment's URL for old clients is left out. Only in
+    a `direct` chat a subject and a quote are part of it."""
     body, url = message.body or "", message.oob_url
-    if not (url or body[:1] == "/" or (subject and message.subject is not None)):
+    if not (url or body[:1] == "/" or (direct and (message.subject is not None or message.quoted))):
         return Content(body)
     attachments = (Attachment(url),) if url else ()
     if url and body.strip() == url:
@@ -54,7 +55,8 @@ def content_of(message: InMessage, *, subject: bool = False) -> Content:
         text=body[len(_EMOTE) :] if action else body,
         attachments=attachments,
         action=action,
-        subject=message.subject if subject else None,
+        subject=message.subject if direct else None,
+        quoted=message.quoted if direct else "",
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element
 
 from bridge.api import Attachment, TransferFailed
@@ -52,6 +52,15 @@ class Slot(NamedTuple):
     get: str
 
 
+class Place(NamedTuple):
+    """Where files are kept. The same server may have other things in other folders, which are not for
+    everybody (ejabberd's `/api`, say)."""
+
+    host: str
+    port: int
+    folder: str
+
+
 class Uploads:
     """The uploads of one gateway. `server` is the users' domain, `domain` ours. Slots are asked for by an
     address of ours that stands for the user, so that a quota of the service's is each user's own."""
@@ -63,11 +72,11 @@ class Uploads:
         self._service: Service | None = None
         self._asked_at = -KNOWN_SECONDS
         self._asking = asyncio.Lock()
-        self._places: dict[tuple[str, int], None] = {}
+        self._places: dict[Place, None] = {}
 
-    def keeps(self, host: str, port: int) -> bool:
-        """Whether the service was seen to keep files there."""
-        return (host, port) in self._places
+    def keeps(self, url: str) -> bool:
+        """Whether it is in a folder where the service was seen to keep files."""
+        return _place(url) in self._places
 
     async def upload(self, user: str, file: Path, name: str, media_type: str) -> Attachment:
         """See `bridge.core.ports.Face.upload`."""
@@ -143,14 +152,27 @@ class Uploads:
         return slot
 
     def _remember(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.hostname:
-            self._places[parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)] = None
+        place = _place(url)
+        if place is not None:
+            self._places[place] = None
         while len(self._places) > 16:
             del self._places[next(iter(self._places))]
 
     async def _request(self, to: str, payload: str) -> Element:
         return await self._wire.iqs.request(to, self._domain, "get", payload)
+
+
+def _place(url: str) -> Place | None:
+    """The place of a file; None where its path could lead out of its folder, or it is in none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    names = unquote(parts.path).split("/")
+    if not parts.hostname or len(names) < 3 or ".." in names or "\\" in parts.path:
+        return None
+    return Place(parts.hostname, port, names[1])
 
 
 def _max_size(info: Element) -> int:
@@ -196,3 +218,5 @@ async def _put(slot: Slot, file: Path, size: int, media_type: str) -> None:
         raise TransferFailed(text, again=True) from error
     except TimeoutError as error:
         raise TransferFailed("The server's file store took too long.", again=True) from error
+    except ValueError as error:  # from aiohttp: what cannot stand in a header, an address that is none
+        raise TransferFailed("The server's answer names no place for the file.", again=False) from error

@@ -166,7 +166,7 @@ class RecordingFace:
         self._note("upload", user, name, media_type)
         return Attachment(f"https://files.test/{name}", name, media_type)
 
-    def keeps_files(self, host: str, port: int) -> bool:
+    def keeps_files(self, url: str) -> bool:
         return False
 
     async def ask_version(self, resource: str, puppet: str) -> SoftwareVersion | None:

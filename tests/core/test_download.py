@@ -15,6 +15,7 @@ from bridge.core.download import Downloads
 from bridge.core.netguard import NetworkGuard
 
 BODY = b"x" * 100_000
+PLACES = "picture.png plain endless away round inside beside gone ill".split()
 
 
 @pytest.fixture
@@ -35,6 +36,8 @@ async def server() -> AsyncIterator[TestServer]:
             raise web.HTTPFound("/picture.png")
         if where == "round":
             raise web.HTTPFound("/round")
+        if where == "beside":
+            raise web.HTTPFound("/api")
         if where == "inside":
             raise web.HTTPFound("http://10.0.0.1/secret")
         raise web.HTTPNotFound if where == "gone" else web.HTTPServiceUnavailable
@@ -49,7 +52,8 @@ async def server() -> AsyncIterator[TestServer]:
 
 def downloads(server: TestServer, private: bool = False) -> Downloads:
     """Of a gateway whose users' files are on that server."""
-    return Downloads(NetworkGuard(private), lambda host, port: (host, port) == ("127.0.0.1", server.port))
+    places = [f"http://127.0.0.1:{server.port}/{name}" for name in PLACES]
+    return Downloads(NetworkGuard(private), places.__contains__)
 
 
 async def test_a_file_and_what_it_is(server: TestServer, tmp_path: Path) -> None:
@@ -70,6 +74,7 @@ async def test_a_file_and_what_it_is(server: TestServer, tmp_path: Path) -> None
         ("endless", "bigger than", False),
         ("round", "round in circles", False),
         ("inside", "private networks", False),
+        ("beside", "private networks", False),
         ("gone", "answers 404", False),
         ("ill", "answers 503", True),
     ],
@@ -94,6 +99,11 @@ async def test_what_is_not_fetched(
         "http://[::1]:1/x",
         "http://192.168.1.1/x",
         "http://localhost:1/x",
+        "http://[::1/x",
+        "http://example.org:port/x",
+        "http://a..b/x",
+        "https://\udc80/x",
+        "http://" + "a" * 300 + "/x",
     ],
 )
 async def test_addresses_that_are_refused(server: TestServer, tmp_path: Path, url: str) -> None:

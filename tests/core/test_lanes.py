@@ -29,7 +29,7 @@ class Log:
         return await asyncio.shield(self.online)
 
     def lane(self, limit: int = 100) -> Lane:
-        def done() -> None:
+        def done(_lane: Lane) -> None:
             self.done += 1
 
         return Lane(lambda: None, self.session, limit, done)

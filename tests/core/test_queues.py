@@ -289,7 +289,7 @@ async def test_what_cannot_be_stored_is_not_acknowledged(
         raise StoreError("closed")
 
     monkeypatch.setattr(world.store.inbox, "put", fail)
-    with pytest.raises(StoreError):
+    with pytest.raises(ConnectionLost, match="database"):
         await session.tell("bob", "hi")
     assert world.face.delivered == []
 

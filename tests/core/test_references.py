@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bridge.api import (
     Content,
     CorrectMessage,
@@ -149,3 +151,20 @@ async def test_the_same_message_again_keeps_its_stanza_id(world: World) -> None:
     (message,) = shown(world, 1)
     await session.emit(from_bob("about that", "n-10", reply_to="n-9"))
     assert shown(world, 2)[1].reply_to == message.stanza_id
+
+
+async def test_a_failure_that_finds_no_client_comes_as_a_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(resource: str, puppet: str) -> bool:
+        return False
+
+    session = await online(world)
+    monkeypatch.setattr(world.face, "ask_ping", gone)
+    failure = DeliveryFailed(CHAT, MessageId("n-s1"), "The mailbox is full.")
+    await session.emit(failure, cursor=("place", "1"))
+    await session.emit(failure, cursor=("place", "2"))
+    (message,) = shown(world, 1)
+    assert message.content.text == "Not delivered: The mailbox is full."
+    assert world.face.of("message_failed")[-1].args[:3] == (PHONE, BOB_JID, "s1")
+    assert await world.store.cursors.get(world.live().id, "place") == "2"

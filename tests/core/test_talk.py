@@ -363,5 +363,5 @@ def test_only_the_newest_ids_are_kept() -> None:
     for number in ("1", "2", "3"):
         sent.remember(account, [MessageId(number)], PHONE, f"s{number}")
     assert sent.find(account, MessageId("1")) is None
-    assert sent.find(account, MessageId("3")) == (PHONE, "s3")
+    assert sent.find(account, MessageId("3")) == (PHONE, "s3", "")
     assert sent.find(AccountId("b"), MessageId("3")) is None

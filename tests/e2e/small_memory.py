@@ -52,7 +52,7 @@ def tell() -> None:
         if type(known) is functools._lru_cache_wrapper:
             known.cache_clear()
         elif type(known) is Addresses:
-            known._rooms.clear()
+            known.rooms.clear()
         elif type(known) is Gateway:
             known.outbound.forget_idle()
             for live in known._pool.all():

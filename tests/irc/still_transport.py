@@ -38,6 +38,7 @@ def connected_session(session: Session, transport: asyncio.Transport) -> tuple[I
     wire = session._new_wire()
     wire.transport, wire.connected = transport, True
     session._wire, session._connected = wire, True
+    session.at_once = session._outbound.talk.at_once
     session._link.nick = session._link.wanted_nick = "alice"
     session._registration.done = True
     session._ready()

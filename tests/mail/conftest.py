@@ -10,6 +10,13 @@ import pytest
 from tests.mail.town import ELSEWHERE, OURS, PASSWORD, Town, running_town
 from tests.peers.xmpp_client import XmppClient, xmpp_client
 
+NICK = "{http://jabber.org/protocol/nick}nick"
+REPLY = "{urn:xmpp:reply:0}reply"
+FALLBACK = "{urn:xmpp:fallback:0}fallback/{urn:xmpp:fallback:0}body"
+OOB = "{jabber:x:oob}x/{jabber:x:oob}url"
+THREAD = "{jabber:client}thread"
+SUBJECT = "{jabber:client}subject"
+
 _numbers = itertools.count(1)
 
 

@@ -7,15 +7,9 @@ from email.message import EmailMessage
 import aiohttp
 import pytest
 
-from tests.mail.conftest import People
+from tests.mail.conftest import NICK, OOB, REPLY, SUBJECT, THREAD, People
 from tests.mail.town import puppet
 from tests.peers.xmpp_client import message
-
-NICK = "{http://jabber.org/protocol/nick}nick"
-REPLY = "{urn:xmpp:reply:0}reply"
-OOB = "{jabber:x:oob}x/{jabber:x:oob}url"
-THREAD = "{jabber:client}thread"
-SUBJECT = "{jabber:client}subject"
 
 
 async def test_a_mail_arrives_and_is_answered(people: People) -> None:

@@ -116,15 +116,24 @@ def options(dovecot: Dovecot, postfix: Postfix, ca_file: Path, lmtp_port: int, s
 
 
 @contextlib.contextmanager
-def running_town(xmpp: XmppServer | None = None, extra: str = "", module: str = "bridge") -> Iterator[Town]:
-    """A fresh town, gone after the `with`."""
+def running_town(
+    xmpp: XmppServer | None = None,
+    extra: str = "",
+    module: str = "bridge",
+    *,
+    way_in: str = "lmtp",
+    quota: str = "",
+) -> Iterator[Town]:
+    """A fresh town, gone after the `with`. `way_in` is how Postfix hands mail to the bridge, `quota` that of
+    mailboxes elsewhere; `extra` are lines of the backend's options, `module` is what runs as the bridge."""
     with contextlib.ExitStack() as stack:
         if xmpp is None:
             setup = ProsodySetup(components={GATEWAY: "sekrit"})
             xmpp = stack.enter_context(running_prosody(setup))
-        dovecot = stack.enter_context(running_dovecot())
+        dovecot = stack.enter_context(running_dovecot(quota=quota))
         lmtp_port, smtp_port = free_port(), free_port()
-        routes = [Route(ELSEWHERE, dovecot.lmtp_port), Route(OURS, lmtp_port)]
+        in_port = {"lmtp": lmtp_port, "smtp": smtp_port}[way_in]
+        routes = [Route(ELSEWHERE, dovecot.lmtp_port), Route(OURS, in_port, way_in)]
         postfix = stack.enter_context(running_postfix(routes, dovecot.auth_port))
         folder = stack.enter_context(scratch("mail-town"))
         ca_file = folder / "both.pem"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import getpass
+import grp
 import itertools
 import os
 import shutil
@@ -157,7 +158,9 @@ class Dovecot(Daemon):
 
     def _write_config(self, idle: bool, sent: str, quota: str, mechanisms: str, extra: str) -> None:
         root = os.geteuid() == 0
-        user, group = (_MAIL_USER, _MAIL_GROUP) if root else (getpass.getuser(), str(os.getegid()))
+        user, group = (
+            (_MAIL_USER, _MAIL_GROUP) if root else (getpass.getuser(), grp.getgrgid(os.getegid()).gr_name)
+        )
         self.config_file.write_text(
             _CONFIG.format(
                 folder=self.folder,

@@ -212,3 +212,56 @@ async def test_the_wire_to_the_xmpp_server_is_dead(
         assert received(alice, puppet, "id") == from_irc.direct
         assert not [line for line in bob.lines if line.startswith(f":{scene.nick}!") and " QUIT " in line]
         assert resident(wired) - memory < GROWTH_MB
+
+
+@pytest.fixture
+def wire_to_ejabberd(ejabberd: Ejabberd) -> Iterator[TcpProxy]:
+    with running_proxy(ejabberd.component_port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def wired_to_ejabberd(ejabberd: Ejabberd, inspircd: Inspircd, wire_to_ejabberd: TcpProxy) -> Iterator[Bridge]:
+    """A bridge that soon takes a silent server for dead."""
+    networks = network("tls", inspircd.tls_port, tls="required", ca_file=inspircd.ca_file)
+    xmpp = "ping_after = 4.0\nping_timeout = 4.0\n"
+    setup = BridgeSetup(networks=networks, extra=LIMITS, xmpp=xmpp)
+    with running_bridge(ThroughWire(ejabberd.host, wire_to_ejabberd.port), setup) as process:
+        yield process
+
+
+async def test_the_wire_to_ejabberd_is_dead(
+    ejabberd: Ejabberd, wired_to_ejabberd: Bridge, inspircd: Inspircd, wire_to_ejabberd: TcpProxy
+) -> None:
+    """ejabberd takes the new stream at once, and goes on with the dead one, too, until its system gives that
+    up: what it loses meanwhile of the bridge's answers costs doubles, and no message from the network."""
+    bridge = wired_to_ejabberd
+    async with scene_with(ejabberd, bridge, inspircd) as scene:
+        alice, bob, carol = await asyncio.gather(scene.on_xmpp(), scene.on_irc("bob"), scene.on_irc("carol"))
+        await scene.join(alice)
+        memory = resident(bridge)
+        from_xmpp = FromXmpp(scene, alice, scene.puppet(bob.nick))
+        from_irc = FromIrc(scene, carol, scene.nick)
+        await asyncio.gather(from_irc.go_on(100), from_xmpp.go_on(100))
+        await from_xmpp.stop()
+        await arrived(alice, list(from_xmpp.room.values())[-1])
+        links = bridge.link_count()
+        wire_to_ejabberd.go_dead()
+        await until(lambda: bridge.link_count() > links, "the new stream, beside the dead one", 60)
+        await from_irc.go_on(100)
+        wire_to_ejabberd.end_the_dead()
+        await from_irc.go_on(50)
+        await from_irc.stop()
+        await healthy(scene, bob)
+        more = FromXmpp(scene, alice, scene.puppet(bob.nick))
+        await more.go_on(50)
+        await more.stop()
+        await arrived(alice, list(more.room.values())[-1])
+        await healthy(scene, bob)
+        assert not untold(more.room, alice, heard([bob], "xr"))
+        lines = [text for text in await archive(alice, scene.room) if text.startswith("ir ")]
+        assert lines == from_irc.room
+        await arrived(alice, from_irc.direct[-1])
+        assert received(alice, scene.puppet(carol.nick), "id") == from_irc.direct, "each once by its id"
+        assert not [line for line in bob.lines if line.startswith(f":{scene.nick}!") and " QUIT " in line]
+        assert resident(bridge) - memory < GROWTH_MB

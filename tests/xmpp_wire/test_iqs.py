@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -193,3 +195,23 @@ async def test_a_handler_that_takes_too_long_and_a_sender_who_asks_too_much() ->
     iqs.receive(iq("<ping xmlns='urn:xmpp:ping'/>", type="get", id="again", from_="a@b/d", to=US))
     await iqs.close()
     assert wire.sent == []
+
+
+async def test_a_request_that_fails_leaves_nothing_to_look_for() -> None:
+    """Its error, its frame and its future do not hold each other."""
+    wire = Wire()
+    iqs = Iqs(wire.write, US)
+
+    async def ask() -> None:
+        with contextlib.suppress(IqFailed):
+            await iqs.request("a@b", US, "get", "<q/>")
+
+    gc.collect()
+    gc.disable()
+    try:
+        wire.up = False
+        for _ in range(10):
+            await ask()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

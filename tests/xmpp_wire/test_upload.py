@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -32,8 +31,7 @@ async def test_a_file_is_there_for_everybody(server: Any, tmp_path: Path) -> Non
         uploads = Uploads(link, "example.test", link.config.domain)
         found = await uploads.upload(USER, file, "höhe & breite.png", "image/png")
         assert (found.name, found.media_type, found.size) == ("höhe & breite.png", "image/png", 20_000)
-        parts = urlsplit(found.url)
-        assert uploads.keeps(parts.hostname or "", parts.port or 80)
+        assert uploads.keeps(found.url)
         async with aiohttp.ClientSession() as session, session.get(found.url) as response:
             assert await response.read() == file.read_bytes()
 
@@ -58,5 +56,19 @@ async def test_where_files_are_is_learnt_without_one(prosody: Prosody) -> None:
         await polled(lambda: link.up)
         uploads = Uploads(link, "example.test", link.config.domain)
         await uploads.learn()
-        assert uploads.keeps("127.0.0.1", prosody.http_port)
-        assert not uploads.keeps("127.0.0.1", prosody.http_port + 1)
+        server = f"http://127.0.0.1:{prosody.http_port}"
+        assert uploads.keeps(f"{server}/file_share/token/file.txt")
+        for other in (
+            f"http://127.0.0.1:{prosody.http_port + 1}/file_share/token/file.txt",
+            f"http://localhost:{prosody.http_port}/file_share/token/file.txt",
+            f"{server}/api/register",
+            f"{server}/file_share",
+            f"{server}//file_share/x",
+            f"{server}/file_share/../api/register",
+            f"{server}/file_share/%2e%2e/api/register",
+            f"{server}/file_share/%2E%2e%2fapi/register",
+            f"{server}/file_share/..\\api/x",
+            "http://[::1/file_share/x",
+            "",
+        ):
+            assert not uploads.keeps(other), other

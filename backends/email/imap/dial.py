@@ -125,7 +125,7 @@ async def ask_capabilities(link: Link) -> None:
 
 async def hang_up(link: Link, seconds: float = 1.0) -> None:
     """Leave: with LOGOUT where the server takes it in time."""
-    with contextlib.suppress(ConnectionLost, ProtocolError):
+    with contextlib.suppress(ConnectionLost, ProtocolError, TimeoutError):
         async with asyncio.timeout(seconds):
             await link.ask("LOGOUT")
     link.wire.fail(ConnectionLost(f"The connection to {link.wire.where} is closed"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from backends.email.imap import mailbox
+from backends.email.imap import mailbox, place
 from backends.email.imap.link import Link
 from backends.email.imap.mailbox import Opened, Overview
 from backends.email.imap.place import Place
@@ -12,6 +12,14 @@ from backends.email.imap.trouble import ServerSaidNo
 
 _REMEMBERED = 50
 """So many old mails are remembered by their ids, for the case that the server numbers all anew."""
+
+
+async def first_place_as_text(link: Link, name: str, backfill: int) -> str:
+    """The place where a mailbox that was just registered begins, as the watcher wants it: what comes from now
+    on is new, also if the watcher first looks later. Raises `ServerSaidNo`, `ConnectionLost`,
+    `ProtocolError`."""
+    opened = await mailbox.select(link, name, read_only=True)
+    return place.dump(await first_place(link, opened, backfill))
 
 
 async def first_place(link: Link, opened: Opened, backfill: int) -> Place:

@@ -51,7 +51,10 @@ def status(line: bytes) -> tuple[bytes, Status] | None:
 
 def words(text: bytes) -> str:
     """A server's text, for people: one line, whatever the bytes are."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text.decode("utf-8", "replace")).split())
+    shown = text.decode("utf-8", "replace")
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() else " " for each in shown)
+    return " ".join(shown.split())
 
 
 def values(response: Response) -> list[Value]:

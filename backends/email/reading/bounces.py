@@ -47,6 +47,7 @@ _COPY = re.compile(
     r"|unsent message below|the header of the original|returned message|-+ message header).{0,80}$",
     re.IGNORECASE | re.MULTILINE,
 )
+_STYLING = re.compile(r"(?<![\w*_])[*_](?=\S)|(?<=\S)[*_](?![\w*_])")
 _SAYS_WHY = re.compile(
     r"\b[45]\d\d[ -]|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}|user unknown|mailbox|no such|unknown|timed out|full"
 )
@@ -67,7 +68,7 @@ def read(header: Header, sender: str, text: str) -> Report | None:
     if not (delayed or failed) or (not by_server and not _SAYS_WHY.search(told)):
         return None
     verdict = Verdict.DELAYED if delayed else Verdict.FAILED
-    why = _reason(told)
+    why = _STYLING.sub("", _reason(told))
     status = status_words.find(why) or status_words.find(told)
     message_id = reports.returned_id(text.encode("utf-8")) or threading.in_reply_to(header)
     return Report(

@@ -31,5 +31,11 @@ def safe(name: str, media_type: str = "", otherwise: str = "attachment") -> str:
     return _shortened(stem, LONGEST - len(extension)) + extension
 
 
+def media_type(name: str) -> str:
+    """What a file most likely is, by its name's extension."""
+    extension = _EXTENSION.search(name)
+    return mimetypes.types_map.get(extension[0].lower() if extension else "", "application/octet-stream")
+
+
 def _shortened(text: str, octets: int) -> str:
     return text.encode("utf-8")[:octets].decode("utf-8", "ignore").strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from backends.email.reading import bodies, invitations, marks, new_text, pictures, tnef, transfer
+from backends.email.reading import bodies, file_names, invitations, marks, new_text, pictures, tnef, transfer
 from backends.email.reading.bodies import Body
 from backends.email.reading.saving import Saver
 from backends.email.reading.selection import Selection
@@ -27,7 +27,7 @@ class Files:
                 self._saver.part(part)
                 continue
             for name, octets in found.files:
-                self._saver.data([octets], name, "application/octet-stream")
+                self._saver.data([octets], name, file_names.media_type(name))
             if not body.text.strip():
                 body.add(bodies.of_html(found.html) if found.html else Body(found.text))
 
@@ -44,10 +44,10 @@ class Files:
             self._saver.part(part)
         return text
 
-    def save(self, subject: str) -> None:
-        """Save attachments and the images worth showing."""
+    def save(self, *, forward: bool) -> None:
+        """Save attachments and the images worth showing; `forward` as in `new_text.find`."""
         parts = [*self._selection.files, *self._selection.inline]
-        places = self._places(subject) if any(part.content_id for part in parts) else {}
+        places = self._places(forward) if any(part.content_id for part in parts) else {}
         for part in sorted(parts, key=lambda part: part.start):
             if self._is_shown(part, places):
                 self._saver.part(part)
@@ -60,7 +60,7 @@ class Files:
             return True
         return pictures.is_worth_showing(self._file, part, shown=shown)
 
-    def _places(self, subject: str) -> dict[str, bool]:
+    def _places(self, forward: bool) -> dict[str, bool]:
         """Content-ID -> whether the new text refers to it, for all that the HTML refers to."""
         places: dict[str, bool] = {}
         for text in self._selection.texts:
@@ -68,7 +68,7 @@ class Files:
                 continue
             source = bodies.html_source(self._file, text.html)
             body = bodies.of_html(source)
-            kept, _ = new_text.find(body.text, subject=subject)
+            kept, _ = new_text.find(body.text, forward=forward)
             numbers = marks.images(kept)
             places |= {name: number in numbers for number, name in enumerate(body.images)}
             for part in self._selection.inline:

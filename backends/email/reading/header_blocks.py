@@ -50,6 +50,10 @@ _FORWARD_SUBJECT = re.compile(
     r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|wg|tr|rv|i|enc|vs|doorst|vb|pd|转发|転送)\s?(?:\[\d+\])?[:：]",
     re.IGNORECASE,
 )
+_ANSWER_SUBJECT = re.compile(
+    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|r|ref|aw|antw|sv|vá|odp|res|rif|ynt|отв|ha|回复|回覆|答复|답장)\s?(?:\[\d+\])?[:：]",
+    re.IGNORECASE,
+)
 _RULE = re.compile(r"[_\-=]{5,}$")
 _LOOK_AHEAD = 8
 
@@ -57,6 +61,11 @@ _LOOK_AHEAD = 8
 def is_forward_subject(subject: str) -> bool:
     """Whether a subject says that the mail was forwarded."""
     return _FORWARD_SUBJECT.match(subject) is not None
+
+
+def is_answer_subject(subject: str) -> bool:
+    """Whether a subject says that the mail is an answer."""
+    return _ANSWER_SUBJECT.match(subject) is not None
 
 
 def is_forward_line(line: str) -> bool:

@@ -3,11 +3,12 @@ XEP-0393, lists, tables by lines. Scripts and what is not to be seen are left ou
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+from typing import assert_never
 
-from backends.email.reading import marks
+from backends.email.reading import html_tokens, marks
 from backends.email.reading.html_hints import Hint, hint
 from backends.email.reading.html_lines import Lines
+from backends.email.reading.html_tokens import End, Start
 
 LONGEST = 512 * 1024
 """Characters that are read: the rest costs seconds, and nobody reads it in a chat."""
@@ -38,8 +39,16 @@ class Page:
 def read(html: str, first_image: int = 0) -> Page:
     """HTML as text with marks (`marks`); the number of the first image may be given."""
     reader = _Reader(first_image)
-    reader.feed(marks.without(html[:LONGEST]))
-    reader.close()
+    for token in html_tokens.tokens(marks.without(html[:LONGEST])):
+        match token:
+            case Start(tag=tag, attributes=attributes):
+                reader.start(tag, attributes)
+            case End(tag=tag):
+                reader.end(tag)
+            case str():
+                reader.text(marks.without(token))
+            case _:
+                assert_never(token)
     return Page(reader.lines.result(), reader.signed, reader.images)
 
 
@@ -53,9 +62,8 @@ class _Element:
         self.label: list[str] = []
 
 
-class _Reader(HTMLParser):
+class _Reader:
     def __init__(self, first_image: int) -> None:
-        super().__init__(convert_charrefs=True)
         self._first_image = first_image
         self.lines = Lines()
         self.images: list[str] = []
@@ -65,8 +73,7 @@ class _Reader(HTMLParser):
         self._lists: list[int] = []
         self._link: _Element | None = None
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag in _VOID:
             if not self._skipping:
                 self._void(tag, attributes)
@@ -137,9 +144,9 @@ class _Reader(HTMLParser):
             self.lines.exactly(f"{marks.IMAGE}{self._first_image + len(self.images)}{marks.IMAGE_END}")
             self.images.append(source[4:].strip("<> "))
         elif alt and "://" not in alt and not alt.lower().endswith((".png", ".jpg", ".jpeg", ".gif")):
-            self.handle_data(alt)
+            self.text(marks.without(alt))
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         for back in range(1, min(len(self._open), _SEARCH_BACK) + 1):
             if self._open[-back].tag == tag:
                 for _ in range(back):
@@ -179,7 +186,7 @@ class _Reader(HTMLParser):
         if _core(bare) not in (_core(label), _core(label.split()[-1])):
             self.lines.text(f" <{bare}>")
 
-    def handle_data(self, data: str) -> None:
+    def text(self, data: str) -> None:
         if self._skipping:
             return
         if self._link is not None:
@@ -194,9 +201,6 @@ class _Reader(HTMLParser):
             self.lines.newline()
             if line:
                 self.lines.exactly(line)
-
-    def unknown_decl(self, data: str) -> None:
-        """Conditional comments of Outlook: nothing to be seen."""
 
 
 def _core(address: str) -> str:

@@ -10,7 +10,9 @@ from backends.email.reading import (
     automatic,
     bodies,
     bounces,
+    chat_text,
     file_names,
+    header_blocks,
     marks,
     new_text,
     originals,
@@ -47,6 +49,7 @@ class _Reading:
         self._header = self._root.header
         self._saver = Saver(file, folder, limits)
         self._notes: list[str] = []
+        self._chat = self._header.has("chat-version")
 
     def result(self) -> ReadMail:
         header = self._header
@@ -57,8 +60,9 @@ class _Reading:
         files = Files(self._file, self._saver, chosen)
         body = bodies.read(self._file, chosen.texts)
         files.unpack(body)
-        text, cut = self._text(body, subject, files.invitation())
-        files.save(subject)
+        forward = self._is_forward(subject)
+        text, cut, quoted = self._text(body, forward, files.invitation())
+        files.save(forward=forward)
         self._saver.finish()
         found = reports.read(self._file, self._root)
         if not found:
@@ -86,8 +90,16 @@ class _Reading:
             report=found[0] if found else None,
             problem="" if self._root.end else "it is empty",
             more_reports=tuple(found[1:]),
-            chat=header.has("chat-version"),
+            chat=self._chat,
+            quoted=quoted,
+            reaction=any(each.plain and each.plain.disposition[0] == "reaction" for each in chosen.texts),
         )
+
+    def _is_forward(self, subject: str) -> bool:
+        """Whether a block of header lines in the text begins something that the author wants read: where the
+        subject says so, and in a mail that is no answer at all."""
+        answer = bool(threading.in_reply_to(self._header)) or header_blocks.is_answer_subject(subject)
+        return header_blocks.is_forward_subject(subject) or not answer
 
     def _people(self, name: str) -> tuple[Person, ...]:
         raw = b", ".join(self._header.every(name)[:20])
@@ -96,15 +108,20 @@ class _Reading:
             self._notes.append(f"{left_out} more people are in {name.capitalize()}, and not listed.")
         return found
 
-    def _text(self, body: Body, subject: str, invitation: str) -> tuple[str, bool]:
-        """The text for the chat, and whether something is missing from it."""
-        text, cut = new_text.find(body.text, subject=subject, flowed=body.flowed)
-        text = marks.without(text).strip("\n")
+    def _text(self, body: Body, forward: bool, invitation: str) -> tuple[str, bool, str]:
+        """The text for the chat, whether something is missing from it, and what it quotes (chat programs
+        only)."""
+        quoted = ""
+        if self._chat:
+            (text, quoted), cut = chat_text.find(body.text), False
+        else:
+            text, cut = new_text.find(body.text, forward=forward, flowed=body.flowed)
+        text = marks.without(text).strip("\n").rstrip()
         text = "\n\n".join(each for each in (text, invitation) if each)
         cut = cut or body.signed or self._parts_cut or not body.complete
         if len(text) > self._limits.text:
             text, cut = _shortened(text, self._limits.text), True
-        return text, cut
+        return text, cut, quoted
 
     def _original(self, body: Body, subject: str) -> SavedFile | None:
         name = file_names.safe(f"{subject[:60] or 'mail'}", otherwise="mail").rstrip(".")
@@ -135,6 +152,6 @@ class _Reading:
 
 
 def _shortened(text: str, most: int) -> str:
-    cut = text[:most]
+    cut = text[: most - 2]
     end = max(cut.rfind("\n"), cut.rfind(" "))
     return f"{cut[: end if end > most // 2 else most].rstrip()} …"

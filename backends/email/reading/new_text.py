@@ -15,10 +15,11 @@ LONGEST = 64 * 1024
 """Characters in which quotes and signatures are looked for; what is after them is cut in any case."""
 
 
-def find(text: str, *, subject: str = "", flowed: bool = False) -> tuple[str, bool]:
-    """The new text, and whether anything was cut. The text may have marks (`marks`) in it."""
+def find(text: str, *, forward: bool = False, flowed: bool = False) -> tuple[str, bool]:
+    """The new text, and whether anything was cut. The text may have marks (`marks`) in it. `forward`: a block
+    of header lines begins something that is forwarded, not what is answered."""
     lines = [line if line == "-- " else line.rstrip() for line in text[:LONGEST].split("\n")]
-    kept, forwarded = _split_at_forward(lines, header_blocks.is_forward_subject(subject))
+    kept, forwarded = _split_at_forward(lines, forward)
     new = _without_quotes(kept, flowed) if not forwarded else _trimmed(_without_end(kept, flowed))
     if forwarded and new:
         new = [*new, ""]
@@ -30,20 +31,29 @@ def find(text: str, *, subject: str = "", flowed: bool = False) -> tuple[str, bo
 
 
 def _split_at_forward(lines: list[str], forward: bool) -> tuple[list[str], list[str]]:
-    """The lines before a forwarded mail, and those from there on. `forward`: the subject says that a block
-    of header lines is one, too."""
+    """The lines before a forwarded mail, and those from there on. `forward`: a block of header
+    lines is one, too."""
     for index, line in enumerate(lines):
-        if header_blocks.is_forward_line(line):
+        if _begins_forward(lines, index):
             return lines[:index], lines[index:]
         quote = line.startswith(marks.QUOTE) or header_blocks.is_original_line(line)
         if quote or header_blocks.begins_at(lines, index):
             if forward:
                 start = header_blocks.above(lines, index)
                 return lines[:start], lines[start:]
-            if any(map(header_blocks.is_forward_line, lines[index + 1 : index + 4])):
+            if any(_begins_forward(lines, each) for each in range(index + 1, min(index + 4, len(lines)))):
                 continue  # the mailer's markup for a quote is around a forwarded mail
             break
     return lines, []
+
+
+def _begins_forward(lines: list[str], index: int) -> bool:
+    """Whether a line says that a forwarded mail follows; Apple Mail has that line in the quote, as "
+    "its first."""
+    line = lines[index].removeprefix(marks.ATTRIBUTION)
+    if line.startswith(">") and not (index and lines[index - 1].startswith(">")):
+        line = line[1:]
+    return header_blocks.is_forward_line(line)
 
 
 def _without_quotes(lines: list[str], flowed: bool) -> list[str]:
@@ -105,15 +115,16 @@ def _without_trailing_quote(lines: list[str]) -> list[str]:
     end = len(lines)
     while end and (not lines[end - 1].strip() or lines[end - 1].startswith(">")):
         end -= 1
-    above = _without_attribution(lines[:end])
+    above = _without_attribution(lines[:end], strict=end == len(lines))
     return above if above else lines
 
 
-def _without_attribution(lines: list[str]) -> list[str]:
+def _without_attribution(lines: list[str], *, strict: bool) -> list[str]:
+    """`strict` where no quote was below: a text may end with "he wrote:" by itself."""
     lines = _trimmed(lines)
     for count in range(1, min(attributions.MOST_LINES, len(lines)) + 1):
         start = len(lines) - count
-        if attributions.length_at(lines, start) == count and _goes_back(lines, start):
+        if attributions.length_at(lines, start, strict=strict) == count and _goes_back(lines, start):
             return _trimmed(lines[:start])
     return lines
 

@@ -13,7 +13,7 @@ _EXACT = {
     "1.3": "the address is not written as it should be",
     "1.4": "the address fits more than one mailbox",
     "1.6": "the mailbox has moved",
-    "1.10": "the domain takes no mail",
+    "1.10": "there is no such recipient",
     "2.1": "the mailbox is switched off",
     "2.2": "the mailbox is full",
     "2.3": "the mail is too big for the mailbox",
@@ -45,7 +45,9 @@ _SUBJECTS = {
 
 def words(status: str) -> str:
     """What a status such as `5.1.1` means; empty for one that says nothing."""
-    _, _, detail = status.partition(".")
+    kind, _, detail = status.partition(".")
+    if kind == "4" and detail.startswith("7."):
+        return "the server does not take it yet"
     return _EXACT.get(detail) or _SUBJECTS.get(detail.partition(".")[0], "")
 
 

@@ -89,10 +89,12 @@ class Submitter:
                 if used and not fresh:
                     fresh = True
                     continue
-                later = Later(retries.pause(attempt.number, attempt.jitter), str(error))
+                later = Later(retries.soon(attempt.number, attempt.jitter), str(error))
                 return Handed({**dict.fromkeys(left, later), **outcomes})
             except ServerSaid as error:
                 said = outcome(error.reply, f"{server.host}:{server.port}", attempt.number, attempt.jitter)
+                if isinstance(said, Later) and not retries.greylisted(error.reply.text):
+                    said = Later(retries.soon(attempt.number, attempt.jitter), said.why)
                 return Handed({**dict.fromkeys(left, said), **outcomes})
             except AuthFailed as error:
                 refused = Refused(Reason.NOT_AUTHORIZED, str(error))

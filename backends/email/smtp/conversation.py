@@ -118,13 +118,18 @@ class Conversation(SMTP):
 
     def hang_up(self, answer: Answer) -> None:
         """Say a last word and close."""
-        transport = self.transport or self._original_transport
-        if not isinstance(transport, asyncio.WriteTransport) or transport.is_closing():
-            return
-        if self.transport is not None:
+        transport = self.transport
+        if self._half_encrypted:
+            self._abort()  # in the middle of a handshake there is nothing to be said
+        elif isinstance(transport, asyncio.WriteTransport) and not transport.is_closing():
             transport.write(f"{answer}\r\n".encode())
-        transport.close()
-        self.loop.call_later(_LINGER, transport.abort)
+            transport.close()
+            self.loop.call_later(_LINGER, transport.abort)
+
+    def _abort(self) -> None:
+        transport = self._original_transport or self.transport
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
 
     async def push(self, status: str | bytes) -> None:
         """Send an answer, whose lines are separated by CRLF; nothing that a client said can break it."""
@@ -139,7 +144,12 @@ class Conversation(SMTP):
 
     @property
     def _encrypted(self) -> bool:
-        return self._tls_protocol is not None
+        return self.session is not None and self.session.ssl is not None
+
+    @property
+    def _half_encrypted(self) -> bool:
+        """In the middle of a handshake, or the client left there."""
+        return self._tls_protocol is not None and not self._encrypted
 
     @property
     def _greeted(self) -> bool:
@@ -173,16 +183,17 @@ class Conversation(SMTP):
         return [size, "8BITMIME", "SMTPUTF8", "PIPELINING", *tls, "ENHANCEDSTATUSCODES"]
 
     async def smtp_STARTTLS(self, arg: str | None) -> None:
-        if self._encrypted:
+        if self._tls_protocol is not None:
             await self._say(HAS_TLS)
             return
         try:
             await super().smtp_STARTTLS(arg or "")
         except TLSSetupException as error:
-            # aiosmtpd would close a transport that it has not got yet.
-            if isinstance(self._original_transport, asyncio.WriteTransport):
-                self._original_transport.abort()
+            self._abort()  # aiosmtpd would close what it has not got any more
             raise ConnectionResetError("no TLS with this client") from error
+        if self._half_encrypted:
+            self._abort()  # to aiosmtpd, a connection that closes in the handshake looks like a success
+            raise ConnectionResetError("the client left before TLS was there")
 
     # --- what is not done here ---
 

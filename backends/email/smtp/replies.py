@@ -29,6 +29,7 @@ _SENDER_CHECK = (
     "The mail server could not verify that the mail is from you (SPF, DKIM, DMARC).",
 )
 _LOGIN = (Reason.NOT_AUTHORIZED, "The mail server wants a login, or does not take yours.")
+_LOGIN_LATER = (Reason.NETWORK_DOWN, "The mail server cannot check the login right now.")
 _BAD_ADDRESS = (Reason.BAD_REQUEST, "The address is not written correctly.")
 _ROUTE = (Reason.NETWORK_DOWN, "The mail server of this address cannot be reached.")
 _EXPIRED = (Reason.TIMEOUT, "The mail could not be delivered in time.")
@@ -77,6 +78,7 @@ BY_WORDS: tuple[tuple[re.Pattern[str], Meaning], ...] = (
         _FULL,
     ),
     (re.compile(r"\brelay(?:ing)?\b", re.I), _RELAY),
+    (re.compile(r"temporary authentication failure|authentication server", re.I), _LOGIN_LATER),
     (re.compile(r"too (?:large|big|long)|size (?:limit|exceeds)|exceeds.{0,30}size", re.I), _TOO_BIG),
     (
         re.compile(
@@ -93,7 +95,7 @@ BY_WORDS: tuple[tuple[re.Pattern[str], Meaning], ...] = (
 """For answers whose codes say little: the first that fits."""
 
 _VAGUE_STATUS = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0", "7.1"})
-_VAGUE_CODES = frozenset({450, 451, 452, 550, 552, 554})
+_VAGUE_CODES = frozenset({450, 451, 452, 454, 550, 552, 554})
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -13,6 +13,10 @@ PAUSES = (1 * MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 40 * MINUTE, 1 * HOU
 """Seconds after the first, second, ... attempt; the last goes on. The first are short: they are what gets a
 mail past greylisting, and over the restart of a server."""
 
+SOON = (5.0, 15.0, 30.0)
+"""Seconds after the first attempts that did not come as far as the mail: a server that is started again, say.
+Nobody's patience is tried by that, and somebody in a chat waits."""
+
 GIVE_UP = 5 * DAY
 WARN_AFTER = (4 * HOUR, 1 * DAY, 3 * DAY)
 """How long a mail has waited when its sender is told that it still does."""
@@ -34,6 +38,13 @@ def pause(attempts: int, jitter: float = 0.5) -> float:
     spreads the pause by a tenth each way."""
     step = PAUSES[min(max(attempts, 1), len(PAUSES)) - 1]
     return step * (0.9 + 0.2 * jitter)
+
+
+def soon(attempts: int, jitter: float = 0.5) -> float:
+    """As `pause`, where the server was not even asked to take the mail."""
+    if attempts > len(SOON):
+        return pause(attempts - len(SOON), jitter)
+    return SOON[max(attempts, 1) - 1] * (0.9 + 0.2 * jitter)
 
 
 def greylisted(words: str) -> bool:

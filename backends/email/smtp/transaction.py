@@ -16,6 +16,9 @@ from backends.email.smtp.replies import Reply, outcome, words_of
 from backends.email.smtp.survey import PIECE, Survey
 from bridge.api import ConnectionLost, Outcome, Reason, Refused, Unknown
 
+_ENVID_LIMIT = 100
+"""RFC 3461 §4.4; a longer one is left out."""
+
 
 class Mail(msgspec.Struct, frozen=True):
     """A mail to hand over: a file and its envelope. `sender` is empty for what no one may answer to
@@ -94,8 +97,9 @@ class Transaction:
             params.append("SMTPUTF8")
         if offers("dsn") is not None:
             params.append("RET=HDRS")
-            if self._mail.envelope_id:
-                params.append(f"ENVID={xtext(self._mail.envelope_id)}")
+            name = xtext(self._mail.envelope_id)
+            if name and len(name) <= _ENVID_LIMIT:
+                params.append(f"ENVID={name}")
         return params
 
     def _rcpt_params(self, recipient: str) -> list[str]:
@@ -103,8 +107,8 @@ class Transaction:
             return []
         if not self._mail.sender:
             return ["NOTIFY=NEVER"]
-        kind = "rfc822" if recipient.isascii() else "utf-8"
-        return ["NOTIFY=FAILURE,DELAY", f"ORCPT={kind};{xtext(recipient)}"]
+        original = [f"ORCPT=rfc822;{xtext(recipient)}"] if recipient.isascii() else []
+        return ["NOTIFY=FAILURE,DELAY", *original]
 
     async def _offer(self, recipients: Sequence[str]) -> tuple[list[str], dict[str, Outcome]]:
         accepted: list[str] = []

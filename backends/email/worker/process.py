@@ -16,6 +16,7 @@ from backends.email.worker.jobs import Answer, Job
 MEMORY = 512 * 1024 * 1024
 """Octets of address space."""
 
+_MOMENT = 2.0
 _ROOT = Path(__file__).parents[3]
 _MODULE = "backends.email.worker.child"
 
@@ -28,7 +29,7 @@ class Worker:
     """A running process. It does one job at a time; after `WorkerDied` or TimeoutError it is of no use."""
 
     def __init__(self, process: Process) -> None:
-        self._process = process
+        self._process, self._ended = process, False
 
     @property
     def pid(self) -> int:
@@ -64,15 +65,20 @@ class Worker:
             prefix = await reader.readexactly(jobs.LENGTH)
             return jobs.answer(await reader.readexactly(jobs.length(prefix)))
         except (OSError, EOFError) as error:
+            self._ended = True
             raise WorkerDied("it ended") from error
         except (ValueError, msgspec.MsgspecError) as error:
             raise WorkerDied("not an answer") from error
 
     async def stop(self) -> None:
-        """End it at once."""
+        """End it at once. One that is ending by itself is given a moment: to kill it then would take its
+        exit code from under asyncio, which logs that."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._ended:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _MOMENT)
         if self._process.returncode is None:
             with suppress(ProcessLookupError):  # it may end between the two lines
                 self._process.kill()
         await self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()

@@ -1,0 +1,107 @@
+"""What networks report of direct messages that users sent, at once or days later: arrived, read, failed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+
+from bridge.api import (
+    ConnectionLost,
+    ContactAddress,
+    ContactId,
+    Content,
+    Delivered,
+    DeliveryFailed,
+    Displayed,
+    MessageId,
+    Reason,
+)
+from bridge.core.ground import Ground
+from bridge.core.host import DONE, Cursor
+from bridge.core.inbox import Inbox
+from bridge.core.live import LiveAccount
+from bridge.core.storage import STORE_TEXT
+from bridge.core.tasks import Tasks
+from bridge.core.values import DirectMessage
+from bridge.store.errors import StoreDown
+from bridge.store.message_ids import KnownMessage
+
+log = logging.getLogger(__name__)
+
+Report = Delivered | Displayed | DeliveryFailed
+
+
+class Reports:
+    """The reports to one gateway's users."""
+
+    def __init__(self, ground: Ground, inbox: Inbox, tasks: Tasks) -> None:
+        self._ground = ground
+        self._inbox = inbox
+        self._tasks = tasks
+
+    def take(self, live: LiveAccount, event: Report, contact: ContactId, cursor: Cursor) -> Awaitable[None]:
+        """Tell the user. The awaitable completes when they have been told: a network that waits for that
+        gives the report again after a crash. It raises `ConnectionLost` while the store is out."""
+        known = self._ground.message_ids.newest.find(live.id, event.target)
+        if known is None or cursor is not None or not self._ground.link_is_up:
+            late = self._take_late(live, event, contact, cursor)
+            return asyncio.shield(self._tasks.start(late, "report"))
+        sent = KnownMessage(*known)
+        self._tell(live, event, contact, sent)
+        if not isinstance(event, DeliveryFailed):
+            return DONE
+        return asyncio.shield(self._tasks.start(self._make_sure(live, event, contact, sent, None), "report"))
+
+    async def _take_late(self, live: LiveAccount, event: Report, contact: ContactId, cursor: Cursor) -> None:
+        try:
+            sent = await self._ground.message_ids.sure_stanza(live.id, event.target)
+        except StoreDown as error:
+            raise ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) from error
+        if sent is None or not sent.resource:
+            log.warning("a report on a message that is not known (any more)", extra={"account": live.id})
+            await self._move(live, cursor)
+            return
+        await self._ground.linked.wait()
+        self._tell(live, event, contact, sent)
+        if isinstance(event, DeliveryFailed):
+            await self._make_sure(live, event, contact, sent, cursor)
+            return
+        await self._ground.face.caught_up()
+        await self._move(live, cursor)
+
+    async def _make_sure(
+        self, live: LiveAccount, event: DeliveryFailed, contact: ContactId, sent: KnownMessage, cursor: Cursor
+    ) -> None:
+        """A server drops errors for a client that is gone, and days later it is. Then the user hears of it by
+        a message, which is kept for them."""
+        address = ContactAddress(live.network, ContactId(sent.chat or contact))
+        if await self._ground.face.ask_ping(sent.resource, self._ground.face.jid(address)):
+            await self._move(live, cursor)
+            return
+        message = DirectMessage(
+            stanza_id=self._ground.stanza_id(),
+            content=Content(f"Not delivered: {event.text}", notice=True),
+            sent_at=time.time_ns() // 1000,
+        )
+        once = MessageId(f"failed {event.target}")
+        await self._inbox.put(live, address.contact, once, message, cursor)
+
+    async def _move(self, live: LiveAccount, cursor: Cursor) -> None:
+        if cursor is None:
+            return
+        try:
+            await self._ground.store.cursors.put(live.id, *cursor)
+        except StoreDown as error:
+            raise ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) from error
+
+    def _tell(self, live: LiveAccount, event: Report, contact: ContactId, sent: KnownMessage) -> None:
+        face = self._ground.face
+        jid = face.jid(ContactAddress(live.network, ContactId(sent.chat or contact)))
+        if isinstance(event, Delivered):
+            face.direct_receipt(live.user, jid, sent.stanza_id)
+        elif isinstance(event, Displayed):
+            face.direct_displayed(live.user, jid, sent.stanza_id)
+        else:
+            face.message_failed(sent.resource, jid, sent.stanza_id, Reason.OFFLINE, event.text)

@@ -1,0 +1,66 @@
+"""Knows how the bytes of a stream become whole elements, one for each stanza. Hot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+
+__all__ = ["Elements", "ParseError"]
+
+_PIECE = 16 * 1024
+"""So much is parsed before it is looked at: the elements of 256 KiB, read at once, fall out of the
+processor's cache before their turn comes."""
+
+_Event = tuple[str, Element]
+
+
+class Elements:
+    """Reads one stream. `opened` gets its start tag, `take` each whole child of it, in order; `closed` is
+    called at its end tag."""
+
+    def __init__(
+        self, opened: Callable[[Element], None], take: Callable[[Element], None], closed: Callable[[], None]
+    ) -> None:
+        self._opened = opened
+        self._take = take
+        self._closed = closed
+        self._parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
+        self._root: Element | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there was a start tag."""
+        return self._root is not None
+
+    def feed(self, data: bytes | str) -> None:
+        """Read what came. Raises ParseError at what is no XML, when all before that was passed on."""
+        for at in range(0, len(data), _PIECE):
+            self._feed(data[at : at + _PIECE])
+
+    def _feed(self, data: bytes | str) -> None:
+        self._parser.feed(data)
+        events: list[_Event] = []
+        try:
+            # Taken over without a step of ours for each: only the last one is of interest.
+            events.extend(cast("Iterator[_Event]", self._parser.read_events()))
+        finally:
+            if events:
+                self._pass_on(events[0][1], events[-1])
+
+    def _pass_on(self, first: Element, last: _Event) -> None:
+        """All of the root's children are whole, but for one in which the last event was."""
+        root = self._root
+        if root is None:
+            self._root = root = first
+            self._opened(root)
+        event, element = last
+        whole = len(root)
+        if whole and not (event == "end" and (element is root[-1] or element is root)):
+            whole -= 1
+        take = self._take
+        for stanza in root[:whole]:
+            take(stanza)
+        del root[:whole]
+        if event == "end" and element is root:
+            self._closed()
