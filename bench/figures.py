@@ -24,6 +24,8 @@ GAP = "gap ms"
 """The longest time that the event loop did nothing else, in milliseconds."""
 GAP_CPU = "gap CPU ms"
 """The CPU time that all threads of the process used in it: the rest was other programs' turn."""
+IDLE_GAP = "gap ms of an idle process"
+"""The same, of a process beside it that does nothing: the machine's part."""
 GREW = "MB over rest"
 
 

@@ -4,20 +4,24 @@ much memory it takes. The mail is text with one attachment, or nothing but text.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import signal
 import smtplib
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
+from pathlib import Path
 
 from bench import processes
 from bench.ends import WrongCount
-from bench.figures import GAP, GAP_CPU, GREW, WALL, Figures, megabytes
+from bench.figures import GAP, GAP_CPU, GREW, IDLE_GAP, WALL, Figures, megabytes
+from bench.programs import ROOT
 from bench.subject import Program
 from tests.mail.town import ELSEWHERE, OURS, PASSWORD, Town, puppet, running_town
 from tests.peers.xmpp_client import XmppClient, message, xmpp_client
@@ -36,33 +40,26 @@ class Scene:
     alice: XmppClient
     own: str
     at_rest: int
+    idle: tuple[int, Path]
+    """A process beside it that does nothing: its id, and where it tells its gaps."""
 
     async def watched(self, work: Callable[[], Awaitable[None]]) -> Figures:
         """Do something, and tell what the loop and the memory were like meanwhile."""
         pid = self.town.bridge.pid
-        await self._gaps()
+        watched = [(pid, self.town.bridge.folder / "watch.json"), self.idle]
+        await asyncio.gather(*(_gaps(*each) for each in watched))
         for each in processes.family(pid):
             processes.forget_peak(each)
         began = time.perf_counter()
         await work()
         took = time.perf_counter() - began
         peak = sum(map(processes.peak, processes.family(pid)))
-        gaps = await self._gaps()
+        gaps, idle = await asyncio.gather(*(_gaps(*each) for each in watched))
         return {
             GAP: float(gaps["gap"]) * 1e3, GAP_CPU: float(gaps["gap_cpu"]) * 1e3,
+            IDLE_GAP: float(idle["gap"]) * 1e3,
             GREW: megabytes(peak - self.at_rest), WALL: took,
         }  # fmt: skip
-
-    async def _gaps(self) -> dict[str, str]:
-        bridge = self.town.bridge
-        file = bridge.folder / "watch.json"
-        file.unlink(missing_ok=True)
-        os.kill(bridge.pid, signal.SIGUSR2)
-        async with asyncio.timeout(SECONDS):
-            while not file.exists():
-                await asyncio.sleep(0.01)
-        found: dict[str, str] = json.loads(file.read_text())
-        return found
 
     async def came(self, mail: bytes) -> str:
         """A mail comes in; the URL of its file, or "" if it has none, once the user has been told all."""
@@ -115,11 +112,38 @@ async def _out(scene: Scene) -> Figures:
     return await scene.watched(lambda: scene.went(url))
 
 
+async def _gaps(pid: int, file: Path) -> dict[str, str]:
+    """What a watched process has seen since it was last asked."""
+    file.unlink(missing_ok=True)
+    os.kill(pid, signal.SIGUSR2)
+    async with asyncio.timeout(SECONDS):
+        while not file.exists():
+            await asyncio.sleep(0.01)
+    found: dict[str, str] = json.loads(file.read_text())
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _idle(folder: Path) -> AsyncIterator[tuple[int, Path]]:
+    """A process that does nothing but watch its own loop."""
+    file = folder / "idle.json"
+    words = [sys.executable, "-m", "bench.mail.watched", "--idle", str(file)]
+    process = await asyncio.create_subprocess_exec(*words, cwd=ROOT)
+    try:
+        async with asyncio.timeout(SECONDS):
+            while not file.exists():
+                await asyncio.sleep(0.01)
+        yield process.pid, file
+    finally:
+        process.kill()
+        await process.wait()
+
+
 async def _in_a_scene(own_domain: str, act: Callable[[Scene], Awaitable[Figures]]) -> Figures:
     own = f"alice@{own_domain}"
     with running_town(module="bench.mail.watched") as town:
         town.add_mailbox(ROSE)
-        async with xmpp_client(town.xmpp, "alice") as alice:
+        async with xmpp_client(town.xmpp, "alice") as alice, _idle(town.bridge.folder) as idle:
             if own_domain == OURS:
                 await town.register(alice, email=own)
             else:
@@ -127,7 +151,7 @@ async def _in_a_scene(own_domain: str, act: Callable[[Scene], Awaitable[Figures]
                 await town.register(alice, email=own, password=PASSWORD, **town.servers())
             await alice.sync()
             try:
-                return await act(Scene(town, alice, own, processes.rss(town.bridge.pid)))
+                return await act(Scene(town, alice, own, processes.rss(town.bridge.pid), idle))
             except (AssertionError, TimeoutError) as error:
                 raise WrongCount(
                     f"the mail did not come through: {error}\n{town.bridge.log_tail()}"

@@ -28,6 +28,7 @@ secret = "only-here"
 allow_private_networks = true
 [gateway."{domain}".options]
 mailboxes = false
+mails_per_hour = 0
 domain = "{ours}"
 smtp_listen = "127.0.0.1:{ground.listen_port}"
 smarthost = "127.0.0.1:{ground.irc_port}"

@@ -1,7 +1,10 @@
 """The bridge with its event loop watched: `python -m bench.mail.watched run -c FILE`.
 
 A task sleeps a millisecond again and again; what it is late is how long the loop did nothing else. At SIGUSR2
-the longest since the last time is written to `watch.json` beside the configuration."""
+the longest since the last time is written to `watch.json` beside the configuration.
+
+`python -m bench.mail.watched --idle FILE` is a process that does nothing else: what the machine has to do
+with it, when many programs want its processors."""
 
 from __future__ import annotations
 
@@ -77,6 +80,16 @@ class WatchedApp(run.App):
             ticking.cancel()
 
 
+async def idle(file: Path) -> None:
+    """Until it is killed."""
+    watch = Watch()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, watch.tell, file)
+    watch.tell(file)
+    await watch.tick()
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "--idle":
+        asyncio.run(idle(Path(sys.argv[2])))
     run.App = WatchedApp  # type: ignore[misc]
     main()
