@@ -65,11 +65,12 @@ class Flood:
                 await asyncio.sleep(0.1)
             self.sent_in += 1
 
-    async def one_more(self) -> None:
-        """A mail more, without regard to how many are on their way."""
+    async def one_more(self) -> str:
+        """A mail more, without regard to how many are on their way; its text."""
         number = self.count + FILE_EVERY * len(self.extra) + 1
         assert await asyncio.to_thread(self._posted, number, self._mail(number))
         self.extra.append(number)
+        return f"mail {number}"
 
     async def chats_out(self) -> None:
         """Say the messages, with at most so many ahead of what is known of them."""
