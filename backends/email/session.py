@@ -148,7 +148,11 @@ class MailboxSession(_Session):
 
     async def run(self) -> None:
         """See `bridge.api.Session.run`."""
-        place = await self._host.cursor(self._cursor) or self._begin
+        place = await self._host.cursor(self._cursor)
+        if place is None and self._begin is not None:
+            # So that another registration, with a new password, say, goes on from here.
+            await self._host.save(self._cursor, self._begin)
+            place = self._begin
         if self._closing:
             return
         spool = self._tools.spool / f"in-{_folder_name(self._host.account.id)}"
