@@ -23,7 +23,7 @@ IDLE = "idle MB"
 GAP = "gap ms"
 """The longest time that the event loop did nothing else, in milliseconds."""
 GAP_CPU = "gap CPU ms"
-"""How much of it the loop's thread was on the processor: the rest it waited, for the processor or a lock."""
+"""The CPU time that all threads of the process used in it: the rest was other programs' turn."""
 GREW = "MB over rest"
 
 

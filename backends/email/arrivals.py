@@ -230,7 +230,8 @@ def _messages(
 
 def _answered(mail: ReadMail) -> MessageId | None:
     """The message that it answers. A chat program names the newest one in every mail: there a quote tells."""
-    return MessageId(mail.in_reply_to) if mail.in_reply_to and (mail.quoted or not mail.chat) else None
+    about = mail.quoted or mail.reaction or not mail.chat
+    return MessageId(mail.in_reply_to) if mail.in_reply_to and about else None
 
 
 def _believable(date: datetime | None) -> datetime | None:

@@ -12,6 +12,7 @@ from backends.email import address, forms
 from backends.email.arrivals import Arrivals
 from backends.email.conversations import Conversations
 from backends.email.departures import Tools, Way
+from backends.email.hourly import Hourly
 from backends.email.imap.login import Credentials
 from backends.email.imap.settings import Settings
 from backends.email.imap.watcher import Inbox
@@ -148,7 +149,12 @@ class EmailBackend:
             self._resolver, ca_file=self._options.ca_file, helo=self._options.hostname or self._options.domain
         )
         return Tools(
-            MailWorker(limits=limits), submitter, self._talks, spool, self._options.max_attachment * MIB
+            MailWorker(limits=limits),
+            submitter,
+            self._talks,
+            spool,
+            self._options.max_attachment * MIB,
+            Hourly(self._options.mails_per_hour),
         )
 
 

@@ -18,6 +18,7 @@ import msgspec
 from backends.email import conversations
 from backends.email.arrivals import UNKNOWN, mail_id
 from backends.email.conversations import Conversations, Talk, Thread
+from backends.email.hourly import Hourly
 from backends.email.smtp import retries
 from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
@@ -74,13 +75,14 @@ class Way(msgspec.Struct, frozen=True):
 
 class Tools(msgspec.Struct, frozen=True):
     """What all accounts of one gateway share. `spool` is a folder for files under way; `largest` the most
-    octets of what a user attaches."""
+    octets of what a user attaches, `hourly` counts mails."""
 
     worker: MailWorker
     submitter: Submitter
     talks: Conversations
     spool: Path
     largest: int
+    hourly: Hourly | None = None
 
 
 class Tried(msgspec.Struct):
@@ -91,13 +93,16 @@ class Tried(msgspec.Struct):
 
 
 class Departures:
-    """The outgoing mail of one account."""
+    """The outgoing mail of one account; `limited`: only so much of it in an hour."""
 
-    def __init__(self, host: Host, way: Way, tools: Tools, copy: Copy | None) -> None:
+    def __init__(
+        self, host: Host, way: Way, tools: Tools, copy: Copy | None, *, limited: bool = False
+    ) -> None:
         self._host = host
         self._way = way
         self._tools = tools
         self._copy = copy
+        self._limited = tools.hourly if limited else None
         self._tried: OrderedDict[str, Tried] = OrderedDict()
 
     async def send(self, command: SendMessage) -> Outcome:
@@ -110,6 +115,8 @@ class Departures:
         try:
             if command.content.text.strip().lower() == ORIGINAL and not command.content.attachments:
                 return await self._show_original(contact, command)
+            if self._limited and self._limited.full(self._host.account.id):
+                return Refused(Reason.RATE_LIMITED, "You have sent many mails. Try again in an hour.")
             folder = Path(tempfile.mkdtemp(prefix="out-", dir=self._tools.spool))
             try:
                 return await self._send(contact, command, folder)
@@ -140,6 +147,8 @@ class Departures:
         except ValueError as error:
             return Refused(Reason.BAD_REQUEST, f"No mail can be made of this: {error}.")
         if isinstance(outcome, Sent):
+            if self._limited:
+                self._limited.count(self._host.account.id)
             await self._remember(contact, before, draft, anew=anew)
         return outcome
 

@@ -27,6 +27,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     `smarthost` ("host:port") takes the mail that users send from the domain; `smarthost_tls`: "tls",
     "starttls" or "off"; `smarthost_user` and `smarthost_password_file`: its login, if it wants one.
 
+    `mails_per_hour`: so many mails may a user send from the domain in an hour (0: any number).
+
     `max_mail` and `max_attachment` are in MiB. `spool`: a folder for mails under way (empty: a temporary
     one).
     """
@@ -48,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     smarthost_tls: Literal["tls", "starttls", "off"] = "starttls"
     smarthost_user: str = ""
     smarthost_password_file: str = ""
+    mails_per_hour: int = 500
     max_mail: int = 35
     max_attachment: int = 20
     spool: str = ""
@@ -126,5 +129,7 @@ def _check_numbers(options: Options) -> None:
         raise ValueError(f"postmaster: expected an address in the domain, found {options.postmaster!r}")
     if not 1 <= options.max_attachment <= options.max_mail <= 1024:
         raise ValueError("max_mail, max_attachment: expected 1 to 1024 MiB, and max_mail the larger")
+    if options.mails_per_hour < 0:
+        raise ValueError("mails_per_hour: expected 0 (any number) or more")
     if options.idle < 1 or options.poll < 1:
         raise ValueError("idle, poll: expected a second or more")

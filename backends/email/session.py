@@ -62,6 +62,9 @@ UPLOAD_PAUSES = (5.0, 15.0, 30.0, 60.0, 60.0, 120.0, 120.0)
 """Seconds between tries to upload a file; afterwards its mail is shown without it."""
 
 
+BUG = "the gateway failed (its admin finds more in the log). It is in your mailbox."
+
+
 async def uploaded(host: Host, file: SavedFile) -> Attachment:
     """Put a mail's file where the user's clients find it. Raises `TransferFailed`."""
     return await host.upload(Path(file.path), file.name, file.media_type)
@@ -105,7 +108,7 @@ class DomainSession(_Session):
     """An address in our domain: mail comes in by the listener, whether or not this runs."""
 
     def __init__(self, host: Host, tools: Tools, way: Way) -> None:
-        super().__init__(host, tools, Departures(host, way, tools, None))
+        super().__init__(host, tools, Departures(host, way, tools, None, limited=True))
         self._name = way.sender.address
         self._closing = asyncio.Event()
 
@@ -202,7 +205,16 @@ class MailboxSession(_Session):
         async def upload(file: SavedFile) -> Attachment:
             return await self._patiently(file)
 
-        await self._arrivals.take(self._host, frozenset({self._own}), mail, upload, cursor)
+        own = frozenset({self._own})
+        try:
+            await self._arrivals.take(self._host, own, mail, upload, cursor)
+        except (BackendError, OSError):
+            raise
+        except Exception:
+            # A bug: the same mail would bring it again and again, and no other would ever be told of.
+            log.exception("a mail could not be told of", extra={"account": self._host.account.id})
+            head = ReadMail(mail.id, mail.sender, date=mail.date, subject=mail.subject, problem=BUG)
+            await self._arrivals.take(self._host, own, head, upload, cursor)
 
     async def _patiently(self, file: SavedFile) -> Attachment:
         """Upload, again after a while where that may help; it is in the mailbox meanwhile."""

@@ -82,7 +82,8 @@ class SignUp:
         short = backfill.isascii() and backfill.isdecimal() and len(backfill) < 7
         if not (short and int(backfill) <= forms.MOST_BACKFILL):
             raise RegistrationRefused(f"A number from 0 to {forms.MOST_BACKFILL}.", "backfill")
-        context = ssl.create_default_context(cafile=self._options.ca_file or None)
+        # reads all authorities that the system trusts
+        context = await asyncio.to_thread(ssl.create_default_context, cafile=self._options.ca_file or None)
         found = await self._candidates(given, context)
         send = partial(client.try_login, resolver=self._resolver, ca_file=self._options.ca_file)
         tried = await try_login(found, password, imap_login(self._resolver, context), send)

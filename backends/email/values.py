@@ -77,8 +77,9 @@ class ReadMail(msgspec.Struct, frozen=True):
     `automatic`: no person wrote it, and no automat may answer it (RFC 3834). `list_id`: the mailing list
     that it came by (RFC 2919). `report`: it is a report on a mail of ours; `more_reports` are on its other
     recipients. `chat`: a chat program wrote it (Delta Chat and its kin), whose subjects are not meant to be
-    read. `quoted`: what it repeats of the message that it answers, where a chat program says so by quoting.
-    `problem`: it could not be read, and why; then there are no other parts than what could be found.
+    read; `quoted`: what it repeats of the message that it answers, where such a program says so by quoting;
+    `reaction`: `text` is an emoji about that message (RFC 9078). `problem`: it could not be read, and why;
+    then there are no other parts than what could be found.
     """
 
     id: str
@@ -102,6 +103,7 @@ class ReadMail(msgspec.Struct, frozen=True):
     more_reports: tuple[Report, ...] = ()
     chat: bool = False
     quoted: str = ""
+    reaction: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ MOST_MEMORY = 150.0
 _SMALL = ((CPU, "CPU, us a mail"), (RATE, "mails a second"), (PEAK, "most memory, MB"), (P50, "p50, ms"),
           (P99, "p99, ms"))  # fmt: skip
 _LARGE_HEAD = (
-    "| a mail of | longest gap of the loop, ms | of it on the processor, ms | met (≤ 50) "
+    "| a mail of | longest gap of the loop, ms | the bridge's CPU in it, ms | met (≤ 50) "
     "| memory over rest, MB | met (< 150) | s |"
 )
 

@@ -23,7 +23,7 @@ _run_handle = asyncio.events.Handle._run
 
 
 class Watch:
-    """The longest gap in seconds, how much of it this thread was on the processor, and the longest callback,
+    """The longest gap in seconds, how much CPU this process used in it, and the longest callback,
     with its name."""
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Watch:
     async def tick(self) -> None:
         """Until it is cancelled."""
         while True:
-            began, cpu = time.perf_counter(), time.thread_time()
+            began, cpu = time.perf_counter(), time.process_time()
             await asyncio.sleep(TICK)
             gap = time.perf_counter() - began - TICK
             if gap > self.gap:
-                self.gap, self.gap_cpu = gap, time.thread_time() - cpu
+                self.gap, self.gap_cpu = gap, time.process_time() - cpu
 
     def timing(self) -> Callable[[Any], None]:
         """What runs a callback of the loop, for the class of them."""

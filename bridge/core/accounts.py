@@ -42,6 +42,7 @@ class Accounts:
         self._pool = pool
         self._admission = admission
         self._registered = pool.registered
+        self._registering: set[str] = set()
         self.is_registered = pool.is_registered
 
     async def load(self) -> None:
@@ -69,6 +70,15 @@ class Accounts:
         refused = self._admission.of_user(user)
         if refused is not None:
             raise RegistrationRefused(refused.text)
+        if user in self._registering:
+            raise RegistrationRefused("Your last registration is still being tried. Wait a minute.")
+        self._registering.add(user)
+        try:
+            await self._register(user, network, values)
+        finally:
+            self._registering.discard(user)
+
+    async def _register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> None:
         if not self._ground.settings.registration_open and not self.is_registered(user):
             raise RegistrationRefused("Registration is closed on this gateway.")
         registrations = self._ground.store.registrations

@@ -21,7 +21,7 @@ from bridge.core.live import LiveAccount
 from bridge.core.storage import STORE_TEXT
 from bridge.core.tasks import Tasks
 from bridge.core.values import DirectMessage
-from bridge.store.errors import StoreDown
+from bridge.store.errors import StoreDown, StoreError
 from bridge.store.queues import InboxRow
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def refused_by_store(error: Exception) -> asyncio.Future[None]:
 
 def _for_backends(error: Exception) -> Exception:
     """What a backend is told: it knows nothing of the store."""
-    return ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) if isinstance(error, StoreDown) else error
+    return ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) if isinstance(error, StoreError) else error
 
 
 class Kept:

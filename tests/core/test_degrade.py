@@ -41,6 +41,7 @@ def send(text: str = "yes", **more: object) -> SendMessage:
 
 
 REPLY = SendMessage(CHAT, "k", Content("yes"), reply_to=ID)
+QUOTING = SendMessage(CHAT, "k", Content("yes", quoted="five?"), reply_to=ID)
 REACT = SetReactions(CHAT, ID, ("👍", "🎉"))
 CORRECT = CorrectMessage(CHAT, "k", ID, Content("yes"))
 RETRACT = RetractMessage(CHAT, ID)
@@ -51,6 +52,7 @@ REFUSED, DROPPED = "refused", "dropped"
 TABLE = [
     # feature, command, NATIVE, TEXT, DROP, REFUSE; a string: the text that is sent
     ("reply", REPLY, REPLY, "ann: yes", "yes", REFUSED),
+    ("reply", QUOTING, QUOTING, "ann: yes", "yes", REFUSED),
     ("reaction", REACT, REACT, "👍 🎉 to: “see you at five”", DROPPED, REFUSED),
     ("correction", CORRECT, CORRECT, "* yes", DROPPED, REFUSED),
     ("retraction", RETRACT, RETRACT, REFUSED, DROPPED, REFUSED),
@@ -118,6 +120,12 @@ def test_attachments_as_text() -> None:
     assert (
         degrade(send("", attachments=(FILE,)), Capabilities(attachment=Support.DROP), Quoted()) == Dropped()
     )
+
+
+def test_a_quote_of_something_unknown_needs_a_network_with_replies() -> None:
+    quoting = send(quoted="five?")
+    assert degrade(quoting, Capabilities(), Quoted()) == send()
+    assert degrade(quoting, Capabilities(reply=Support.NATIVE), Quoted()) == quoting
 
 
 def test_taking_reactions_back_is_not_announced() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -108,3 +109,25 @@ async def test_it_ends_with_the_gateway(world: World) -> None:
     network = await started(world)
     await world.gateway.stop("over")
     assert network.ended
+
+
+async def test_one_registration_is_tried_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial may take a minute, and goes out to servers that the user names."""
+    network = await started(world)
+    accounts = world.gateway.accounts
+    going_on = asyncio.Event()
+
+    async def slow(*given: Any) -> Mapping[str, str]:
+        await going_on.wait()
+        values: Mapping[str, str] = given[1]
+        return values
+
+    monkeypatch.setattr(network, "check_registration", slow)
+    first = asyncio.create_task(accounts.register(ALICE, NOWHERE, {"nick": "ally"}))
+    await until(lambda: accounts._registering)
+    with pytest.raises(RegistrationRefused, match="still being tried"):
+        await accounts.register(ALICE, NOWHERE, {"nick": "al"})
+    other = asyncio.create_task(accounts.register(CAROL, NOWHERE, {"nick": "caro"}))
+    going_on.set()
+    await asyncio.gather(first, other)
+    await accounts.register(ALICE, NOWHERE, {"nick": "al"})

@@ -138,6 +138,8 @@ async def test_a_chat_program_means_its_quote_and_not_its_subject_nor_what_it_an
     assert (message.content.subject, message.reply_to) == (None, None)
     (message,) = await taken(mail(**known, quoted="Tea?"))
     assert (message.content.quoted, message.reply_to) == ("Tea?", "0@x")
+    (message,) = await taken(mail("👍", **known, reaction=True))
+    assert message.reply_to == "0@x"
 
 
 async def test_files_come_each_as_a_message_of_its_own(tmp_path: Path) -> None:

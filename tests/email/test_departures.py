@@ -15,6 +15,7 @@ import pytest
 from backends.email.arrivals import UNKNOWN, Arrivals
 from backends.email.conversations import Conversations
 from backends.email.departures import Departures, Tools, Way
+from backends.email.hourly import Hourly
 from backends.email.smtp.client import Handed, Submitter
 from backends.email.smtp.transaction import Mail
 from backends.email.values import Person, ReadMail, SavedFile, Server
@@ -74,9 +75,10 @@ class World:
         self.host, self.server, self.copies = FakeHost(), NoServer(), list[Path]()
         self.talks = Conversations()
         self.spool = folder
-        tools = Tools(worker, cast("Submitter", self.server), self.talks, folder, 1000)
+        tools = Tools(worker, cast("Submitter", self.server), self.talks, folder, 1000, Hourly(2))
         way = Way(ALICE, Server("mail.example.org", 465), None)
         self.departures = Departures(self.host, way, tools, self.copy)
+        self.limited = Departures(self.host, way, tools, None, limited=True)
 
     async def copy(self, file: Path, date: datetime) -> None:
         """What keeps copies in Sent."""
@@ -255,6 +257,15 @@ async def test_the_original_is_shown_where_there_is_one(world: World, tmp_path: 
     assert [world.host.files[url] for url in shown] == [b"all of 2", b"all of 1"]
     assert isinstance(await world.say("/original", reply_to=MessageId("3@x")), Refused)
     assert not world.server.mails
+
+
+async def test_only_so_many_leave_in_an_hour(world: World) -> None:
+    world.server.outcomes = [Later(5, "Busy.")]
+    outcomes = [
+        await world.limited.send(SendMessage(CHAT, key, Content("Hello"), said_at=NOON)) for key in "0123"
+    ]
+    assert [type(each) for each in outcomes] == [Later, Sent, Sent, Refused]
+    assert isinstance(await world.say("With a mailbox of one's own"), Sent)
 
 
 async def test_who_cannot_be_written_to(world: World) -> None:

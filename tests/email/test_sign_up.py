@@ -54,7 +54,8 @@ def test_local_parts_that_stand_for_an_address(local: str, contact: str) -> None
 @pytest.mark.parametrize(
     "local",
     ["", "@", "%", "alice", "alice@", "@example.org", "a b@example.org", "a@b@example.org",
-     "a\r\n@example.org", "a@exa mple.org", "a,b@example.org", "<a@example.org>", "a@" + "b" * 260, "ä" * 40 + "@example.org"],
+     "a\r\n@example.org", "a@exa mple.org", "a,b@example.org", "<a@example.org>", "a@" + "b" * 260,
+     "ä" * 40 + "@example.org"],
 )  # fmt: skip
 def test_local_parts_that_stand_for_nothing(local: str) -> None:
     with pytest.raises(BadAddress, match="is not a mail address"):
@@ -110,6 +111,7 @@ def test_what_is_typed_and_is_no_address(typed: str) -> None:
         ({"max_attachment": 0}, "max_mail, max_attachment"),
         ({"max_attachment": 30, "max_mail": 20}, "max_mail, max_attachment"),
         ({"poll": 0.0}, "idle, poll"),
+        ({"mails_per_hour": -1}, "mails_per_hour"),
     ],
 )  # fmt: skip
 def test_mistakes_in_the_options_are_named(mistake: dict[str, Any], named: str) -> None:

@@ -116,6 +116,20 @@ async def test_replies_are_seen_as_replies(people: People, rose: DeltaChat) -> N
     assert got.quote.kind == "WithMessage"
 
 
+async def test_a_reaction_is_about_its_message(people: People, rose: DeltaChat) -> None:
+    alice, jid = people.alice, puppet(people.rose)
+    asked = alice.say(jid, "Shall we meet?")
+    question = await rose.wait(from_(people.own))
+    alice.say(jid, "Or tomorrow?")
+    await rose.wait(from_(people.own))
+    await rose.react(question, "👍")
+    got = await alice.wait(message(jid), 30.0)
+    assert got["body"] == "👍"
+    reply = got.xml.find(REPLY)
+    assert reply is not None
+    assert reply.get("id") == asked
+
+
 async def test_pictures_go_both_ways(people: People, rose: DeltaChat, tmp_path: Path) -> None:
     alice, jid = people.alice, puppet(people.rose)
     file = tmp_path / "höhe.png"

@@ -66,6 +66,15 @@ class DeltaChat:
 
         await asyncio.to_thread(send)
 
+    async def react(self, message: Any, emoji: str) -> None:
+        """React to a message of `wait`."""
+
+        def send() -> None:
+            message.chat.accept()
+            message.message.send_reaction(emoji)
+
+        await asyncio.to_thread(send)
+
     async def wait(self, where: Callable[[Any], object] = bool, seconds: float = 30.0) -> Any:
         """The next message from somebody for which `where` holds, skipping others."""
         async with asyncio.timeout(seconds):

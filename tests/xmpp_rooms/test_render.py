@@ -220,6 +220,23 @@ def test_the_rest(a: str, b: str, c: str, d: str, message: DirectMessage) -> Non
     assert text == normal(d)
 
 
+@given(texts, texts, st.booleans(), st.booleans())
+def test_a_quote_is_a_fallback_where_what_it_answers_is_shown(
+    text: str, quoted: str, own: bool, known: bool
+) -> None:
+    content = Content(text, quoted=quoted)
+    message = DirectMessage("i", content, reply_to="known" if known else "", own=own)
+    element = one(message_xml("a@b", "c@d", message, "", 0))
+    body = element.findtext(IN + "body") or ""
+    part = element.find("{urn:xmpp:fallback:0}fallback/{urn:xmpp:fallback:0}body")
+    assert (part is not None) == (known and bool(quoted))
+    if part is not None:
+        assert body[int(part.get("end", "")) :] == normal(text)
+    if quoted:
+        marked = "".join(f"> {line}\n" for line in normal(quoted).split("\n"))
+        assert body == ("[me] " if own else "") + marked + normal(text)
+
+
 @given(contents)
 def test_xhtml_has_the_words_of_the_body(content: Content) -> None:
     xml = xhtml(content, marked=True)

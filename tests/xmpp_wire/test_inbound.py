@@ -16,10 +16,12 @@ from slixmpp.plugins.xep_0085 import stanza as states
 from slixmpp.plugins.xep_0333 import stanza as markers
 from slixmpp.xmlstream import register_stanza_plugin
 
+from bridge.api import Content
 from bridge.xmpp import escape
 from bridge.xmpp.inbound import BadStanza, InMessage, InPresence, read_message, read_presence
 from bridge.xmpp.jids import BadJid
 from bridge.xmpp.received import Delay, DirectInvite, InError, Marker, MucInvite, MucJoin, Reply, StanzaId
+from bridge.xmpp.said import content_of
 
 TEXT = st.text(
     st.characters(
@@ -170,6 +172,20 @@ def test_odd_fallback_ranges(inner: str, body: str) -> None:
     fallback = f"<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'>{inner}</fallback>"
     reply = "<reply xmlns='urn:xmpp:reply:0' to='a@b' id='x'/>"
     assert message(f"<body>&gt; quote\nanswer</body>{fallback}{reply}").body == body
+
+
+@pytest.mark.parametrize(
+    ("quote", "quoted"),
+    [("> one\n", "one"), (">one\n>  two\n\n", "one\n two"), ("Rose: one\n", "Rose: one"), ("> > a\n", "> a")],
+)
+def test_what_a_reply_quotes(quote: str, quoted: str) -> None:
+    span = f"<body start='0' end='{len(quote)}'/>"
+    fallback = f"<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'>{span}</fallback>"
+    reply = "<reply xmlns='urn:xmpp:reply:0' to='a@b' id='x'/>"
+    read = message(f"<body>{escape.text(quote)}yes</body>{fallback}{reply}")
+    assert (read.quoted, read.body) == (quoted, "yes")
+    assert content_of(read, direct=True) == Content("yes", quoted=quoted)
+    assert content_of(read) == Content("yes")
 
 
 def test_the_languages_of_a_body() -> None:

@@ -92,6 +92,7 @@ class _Reading:
             more_reports=tuple(found[1:]),
             chat=self._chat,
             quoted=quoted,
+            reaction=any(each.plain and each.plain.disposition[0] == "reaction" for each in chosen.texts),
         )
 
     def _is_forward(self, subject: str) -> bool:
