@@ -162,6 +162,16 @@ class Postfix(Daemon):
             raise PeerFailed(f"{program} {' '.join(words)}: {done.stderr}")
         return done.stdout
 
+    def setting(self, name: str) -> str:
+        """A line of main.cf."""
+        return self._settings[name]
+
+    async def wait_log(self, text: str, seconds: float = 30.0) -> None:
+        """Return when it has logged this."""
+        async with asyncio.timeout(seconds):
+            while text not in self.log_text():
+                await asyncio.sleep(0.05)
+
     async def configure(self, **settings: str) -> None:
         """Change lines of main.cf, and start again."""
         self._settings |= settings
