@@ -23,6 +23,7 @@ from bridge.api import (
     AskPing,
     AskProfile,
     Attachment,
+    AuthFailed,
     BackendError,
     Capabilities,
     Chat,
@@ -120,6 +121,21 @@ class DomainSession(_Session):
     async def close(self, reason: str) -> None:
         """See `bridge.api.Session.close`."""
         self._closing.set()
+
+
+class RefusedSession(_Session):
+    """An account that the gateway does not serve any more."""
+
+    def __init__(self, host: Host, tools: Tools, way: Way, why: str) -> None:
+        super().__init__(host, tools, Departures(host, way, tools, None))
+        self._why = why
+
+    async def run(self) -> None:
+        """See `bridge.api.Session.run`."""
+        raise AuthFailed(self._why)
+
+    async def close(self, reason: str) -> None:
+        """See `bridge.api.Session.close`."""
 
 
 class MailboxSession(_Session):
