@@ -93,9 +93,22 @@ class Arrivals:
                 talk, text = await _shortened(talk, mail, upload)
             lines = [_others(mail, own), _elsewhere(thread, before), text, *notes]
             content = _content(mail, lines, mail.subject if is_new and not mail.chat else None)
-            await self._talks.save(host, contact, talk)
             events = _messages(contact, mail, thread, content, files)
-            await _in_order(host, events, cursor)
+            await _with_talk(host, events, conversations.as_cursor(contact, talk), cursor)
+
+
+async def _with_talk(host: Host, events: list[Event], talk: tuple[str, str], cursor: Cursor) -> None:
+    """Emit all; each brings a cursor along. (What comes without one may be shown before it is stored; whoever
+    has the mail gives it again, and after a crash it would be another message then.)"""
+    if cursor is not None and len(events) == 1:
+        await host.save(*talk)
+    last = len(events) - 1
+    stored = [
+        host.emit(event, cursor=(cursor or talk) if number == last else talk)
+        for number, event in enumerate(events)
+    ]
+    for each in stored:
+        await each
 
 
 async def _in_order(host: Host, events: list[Event], cursor: Cursor) -> None:

@@ -20,12 +20,12 @@ from backends.email.mail_servers import MailServers
 from backends.email.options import MIB, Options, read_password
 from backends.email.options import check as check_options
 from backends.email.reception import Reception
-from backends.email.session import CAPABILITIES, DomainSession, MailboxSession
+from backends.email.session import CAPABILITIES, DomainSession, MailboxSession, RefusedSession
 from backends.email.signup import SignUp
 from backends.email.smtp.client import Submitter
 from backends.email.smtp.login import Login
 from backends.email.spooling import clear, close_spool, open_spool
-from backends.email.values import Limits, Person
+from backends.email.values import Limits, Person, Server
 from backends.email.worker.mail_worker import MailWorker
 from bridge.api import (
     Account,
@@ -100,12 +100,27 @@ class EmailBackend:
         """See `Backend.open`."""
         settings = account.settings
         sender = Person(settings.get("email", ""), settings.get("name", ""))
+        refused = self._no_longer(sender.address, settings.get("kind", ""))
+        if refused:
+            return RefusedSession(host, self._tools, Way(sender, Server("", 0), None), refused)
         if settings.get("kind") == forms.DOMAIN:
-            login = None
-            if self._options.smarthost_user:
-                login = Login(self._options.smarthost_user, read_password(self._options))
-            return DomainSession(host, self._tools, Way(sender, self._options.smarthost_server(), login))
+            return DomainSession(host, self._tools, Way(sender, *self._smarthost))
         return self._mailbox(account, host, sender)
+
+    def _no_longer(self, own: str, kind: str) -> str:
+        """Why an account cannot be used that was registered when the options were others; empty: it can."""
+        if kind != forms.DOMAIN:
+            return "" if self._options.mailboxes else "Mailboxes elsewhere can't be used here any more."
+        if self._options.domain and own.endswith(f"@{self._options.domain}"):
+            return ""
+        return f"{own} is no address of this gateway any more. Register with another one."
+
+    @cached_property
+    def _smarthost(self) -> tuple[Server, Login | None]:
+        login = None
+        if self._options.smarthost_user:
+            login = Login(self._options.smarthost_user, read_password(self._options))
+        return self._options.smarthost_server(), login
 
     async def serve(self, host: GatewayHost) -> None:
         """See `ServingBackend.serve`."""
@@ -115,13 +130,11 @@ class EmailBackend:
         try:
             async with Reception(self._options, tools, self._arrivals, host).open():
                 await asyncio.Event().wait()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # only at the end: else sessions go on, and it is tried again
+            await tools.submitter.close()
             await tools.worker.close()
             await asyncio.to_thread(close_spool, tools.spool)
             raise
-        finally:
-            await tools.submitter.close()
-            await tools.worker.close()
 
     def _mailbox(self, account: Account, host: Host, sender: Person) -> Session:
         settings, password = account.settings, account.secrets.get("password", "")

@@ -166,7 +166,12 @@ class Conversations:
 
     async def save(self, host: Host, contact: ContactId, talk: Talk) -> None:
         """Keep it. Raises ConnectionLost while the database is out."""
-        await host.save(_name(contact), msgspec.json.encode(talk).decode())
+        await host.save(*as_cursor(contact, talk))
+
+
+def as_cursor(contact: ContactId, talk: Talk) -> tuple[str, str]:
+    """A talk as it is kept, to be kept together with an event."""
+    return _name(contact), msgspec.json.encode(talk).decode()
 
 
 def _name(contact: ContactId) -> str:

@@ -23,6 +23,7 @@ from bridge.api import (
     AskPing,
     AskProfile,
     Attachment,
+    AuthFailed,
     BackendError,
     Capabilities,
     Chat,
@@ -122,6 +123,21 @@ class DomainSession(_Session):
         self._closing.set()
 
 
+class RefusedSession(_Session):
+    """An account that the gateway does not serve any more."""
+
+    def __init__(self, host: Host, tools: Tools, way: Way, why: str) -> None:
+        super().__init__(host, tools, Departures(host, way, tools, None))
+        self._why = why
+
+    async def run(self) -> None:
+        """See `bridge.api.Session.run`."""
+        raise AuthFailed(self._why)
+
+    async def close(self, reason: str) -> None:
+        """See `bridge.api.Session.close`."""
+
+
 class MailboxSession(_Session):
     """A mailbox elsewhere."""
 
@@ -148,7 +164,11 @@ class MailboxSession(_Session):
 
     async def run(self) -> None:
         """See `bridge.api.Session.run`."""
-        place = await self._host.cursor(self._cursor) or self._begin
+        place = await self._host.cursor(self._cursor)
+        if place is None and self._begin is not None:
+            # So that another registration, with a new password, say, goes on from here.
+            await self._host.save(self._cursor, self._begin)
+            place = self._begin
         if self._closing:
             return
         spool = self._tools.spool / f"in-{_folder_name(self._host.account.id)}"
@@ -194,7 +214,7 @@ class MailboxSession(_Session):
         try:
             async with self._tools.worker.read(mail.path, self._tools.spool) as read:
                 await self._take(_with_note(read, mail), (self._cursor, mail.place))
-        except Busy as error:
+        except (Busy, OSError) as error:
             raise ConnectionLost(f"{NO_ROOM} {error}") from error
 
     async def _take(self, mail: ReadMail, cursor: tuple[str, str]) -> None:

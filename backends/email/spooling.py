@@ -15,8 +15,8 @@ _TEMPORARY = "xmpp-bridge-mail-"
 _LOCK = ".in-use"
 _OURS = ("mail-*", "out-*", "sent-*")
 _STARTED = time.time()
-_locks: list[int] = []
-"""Kept open for as long as the process lives: so others see that a folder is in use."""
+_locks: dict[Path, int] = {}
+"""By folder, kept open for as long as the process lives: so others see that it is in use."""
 
 
 def open_spool(wanted: str) -> Path:
@@ -61,9 +61,11 @@ def _remove(path: Path) -> None:
 
 
 def _lock(folder: Path) -> None:
+    if folder in _locks:
+        return
     number = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    _locks.append(number)
+    _locks[folder] = number
 
 
 def _nobody_has(folder: Path) -> bool:

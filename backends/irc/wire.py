@@ -25,6 +25,10 @@ LONGEST_IN = 16 * 1024
 """Bytes of one line from a server: 8191 of tags and 512 of message are the protocol's own limits."""
 
 
+_PIECE = 16 * 1024
+"""So much is split into lines at once: the lines of 256 KiB fall out of the processor's cache before their
+turn comes."""
+
 _PATIENCE = 0.5
 """Seconds for a server to agree that a connection has ended."""
 
@@ -131,7 +135,8 @@ class Wire(AioConnection):  # type: ignore[misc] # the package has no types
         if self._paused or not self._receiver.chunk_comes():
             self._kept += new_data
         else:
-            self._take(new_data)
+            for at in range(0, len(new_data), _PIECE):
+                self._take(new_data[at : at + _PIECE])
             self._receiver.chunk_done()
 
     def _take(self, new_data: bytes) -> None:

@@ -5,6 +5,7 @@ It loads a whole HTTP client, so it is imported where a file is fetched."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import mimetypes
 import socket
@@ -135,7 +136,7 @@ async def _save(response: aiohttp.ClientResponse, file: Path, limit: int) -> int
             size += len(chunk)
             if size > limit:
                 raise TransferFailed(too_big, again=False)
-            out.write(chunk)
+            await asyncio.to_thread(out.write, chunk)
     return size
 
 

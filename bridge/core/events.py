@@ -239,6 +239,8 @@ class Events:
         cursor: Cursor,
         answers: KnownMessage | None,
     ) -> Awaitable[None]:
+        if answers is not None and answers.chat != contact:
+            answers = None  # it was said in another chat: clients look for it in this one
         message = DirectMessage(
             stanza_id=self._ground.stanza_id(),
             content=event.content,

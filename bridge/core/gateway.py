@@ -66,7 +66,7 @@ class Gateway:
         room_events = RoomEvents(ground, pool, self.rooms, entrance, archive)
         self.roster = Roster(ground, pool, self.rooms, tasks, admission)
         self._inbox = Inbox(ground, tasks)
-        self._outbox = Outbox(ground, pool)
+        self._outbox = Outbox(ground, pool, self._inbox, tasks)
         self.outbound = Outbound(ground, pool, self._outbox, room_events, archive, admission)
         self._serving = Serving(ground, pool, tasks)
         self._registry = registry

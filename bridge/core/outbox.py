@@ -28,11 +28,14 @@ from bridge.api import (
 )
 from bridge.core.ahead import Ahead
 from bridge.core.degrade import Dropped, Quoted, degrade
+from bridge.core.failures import Failures
 from bridge.core.ground import Ground
+from bridge.core.inbox import Inbox
 from bridge.core.lanes import INTERNAL_TEXT
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
 from bridge.core.storage import NOT_KEPT
+from bridge.core.tasks import Tasks
 from bridge.store.errors import StoreDown, StoreError
 
 log = logging.getLogger(__name__)
@@ -59,15 +62,23 @@ RESEND_SECONDS = 5.0
 """An attempt of unknown outcome, where that is harmless, is made again so often, after twice as long each
 time; then its sender is told."""
 
+LATE_SECONDS = 60.0
+"""After so long a client that sent a message may well be gone: then its user hears of a failure otherwise."""
+
+SHOWN = 60
+"""So much of a message names it."""
+
 CRASHED = "The gateway was interrupted while sending this; it may or may not have arrived."
 
 
 class Outbox:
     """The outbox of one gateway."""
 
-    def __init__(self, ground: Ground, pool: SessionPool) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool, inbox: Inbox, tasks: Tasks) -> None:
         self._ground = ground
         self._pool = pool
+        self._failures = Failures(ground, inbox)
+        self._tasks = tasks
         self._rows = ground.store.outbox
         self._ahead: dict[tuple[AccountId, ContactId], Ahead] = {}
         self._untold: list[tuple[int, OutboxItem, Refused | Unknown]] = []
@@ -136,12 +147,26 @@ class Outbox:
             self._ground.senders.remember(item.user, jid, item.stanza_id, item.resource)
         elif not self._ground.link_is_up:
             self._untold.append((row, item, outcome))
+        elif time.time() - item.command.said_at / 1_000_000 > LATE_SECONDS:
+            self._tasks.start(self._conclude_late(row, item, outcome), "a late failure")
         elif isinstance(outcome, Refused):
             self._rows.settle(row, "failed")
             self._tell(item, outcome.reason, outcome.text)
         else:
             self._rows.settle(row, "unknown")
             self._tell(item, Reason.TIMEOUT, outcome.why)
+
+    async def _conclude_late(self, row: int, item: OutboxItem, outcome: Refused | Unknown) -> None:
+        """Settled only when they surely know."""
+        refused = isinstance(outcome, Refused)
+        text = outcome.text if isinstance(outcome, Refused) else outcome.why
+        self._tell(item, outcome.reason if isinstance(outcome, Refused) else Reason.TIMEOUT, text)
+        said = " ".join(item.command.content.text.split())
+        said = said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
+        live = self._pool.live(item.user, item.address.network)
+        words = f'Your message "{said}": {text}' if said else f"Your message: {text}"
+        await self._failures.make_sure(live, item.address.contact, item.resource, words, f"failed {row}")
+        await self._rows.settle(row, "failed" if refused else "unknown")
 
     def _push(self, row: int, item: OutboxItem, not_before: int) -> None:
         live = self._pool.live(item.user, item.address.network)

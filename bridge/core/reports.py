@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable
 
 from bridge.api import (
     ConnectionLost,
     ContactAddress,
     ContactId,
-    Content,
     Delivered,
     DeliveryFailed,
     Displayed,
-    MessageId,
     Reason,
 )
+from bridge.core.failures import Failures
 from bridge.core.ground import Ground
 from bridge.core.host import DONE, Cursor
 from bridge.core.inbox import Inbox
 from bridge.core.live import LiveAccount
 from bridge.core.storage import STORE_TEXT
 from bridge.core.tasks import Tasks
-from bridge.core.values import DirectMessage
 from bridge.store.errors import StoreDown
 from bridge.store.message_ids import KnownMessage
 
@@ -38,7 +35,7 @@ class Reports:
 
     def __init__(self, ground: Ground, inbox: Inbox, tasks: Tasks) -> None:
         self._ground = ground
-        self._inbox = inbox
+        self._failures = Failures(ground, inbox)
         self._tasks = tasks
 
     def take(self, live: LiveAccount, event: Report, contact: ContactId, cursor: Cursor) -> Awaitable[None]:
@@ -74,19 +71,11 @@ class Reports:
     async def _make_sure(
         self, live: LiveAccount, event: DeliveryFailed, contact: ContactId, sent: KnownMessage, cursor: Cursor
     ) -> None:
-        """A server drops errors for a client that is gone, and days later it is. Then the user hears of it by
-        a message, which is kept for them."""
-        address = ContactAddress(live.network, ContactId(sent.chat or contact))
-        if await self._ground.face.ask_ping(sent.resource, self._ground.face.jid(address)):
+        """They may have no client any more."""
+        text, once = f"Not delivered: {event.text}", f"failed {event.target}"
+        contact = ContactId(sent.chat or contact)
+        if not await self._failures.make_sure(live, contact, sent.resource, text, once, cursor):
             await self._move(live, cursor)
-            return
-        message = DirectMessage(
-            stanza_id=self._ground.stanza_id(),
-            content=Content(f"Not delivered: {event.text}", notice=True),
-            sent_at=time.time_ns() // 1000,
-        )
-        once = MessageId(f"failed {event.target}")
-        await self._inbox.put(live, address.contact, once, message, cursor)
 
     async def _move(self, live: LiveAccount, cursor: Cursor) -> None:
         if cursor is None:

@@ -34,14 +34,8 @@ class RoomArchive:
         self._archive = ground.store.archive
         self._on = ground.settings.keep_archive
         self._encoded: Recent[int, bytes] = Recent()
-        self._ids = ground.store.ids
         self.new_id: Callable[[], int] = ground.store.new_id
         """a time-ordered archive id (microseconds), unique even when nothing is kept"""
-
-    @property
-    def true_time(self) -> int:
-        """When the last new id was made (microseconds), where the id itself does not say so; else 0."""
-        return self._ids.true_time
 
     def ready(self, room: Room) -> bool:
         """Whether there is nothing to `prepare`."""

@@ -72,6 +72,7 @@ class RoomEvents:
         self._rooms = rooms
         self._entrance = entrance
         self._archive = archive
+        self._ids = ground.store.ids
         self._told = Told()
         self.handlers: dict[type, Callable[[LiveAccount, Any], None]] = {
             RoomJoined: self._joined,
@@ -106,15 +107,13 @@ class RoomEvents:
         self.say(room, message)
 
     def _made(self, event: MessageReceived, sender: OccupantId, identity: str) -> RoomMessage:
+        new_id = self._ids.new_id()
+        sent_at = self._ids.true_time if event.sent_at is None else microseconds(event.sent_at)
+        thread = event.thread or ""
         return RoomMessage(
-            archive_id=self._archive.new_id(),
-            sender=sender,
-            occupant_id=identity,
-            stanza_id=self._ground.stanza_id(),
-            content=event.content,
-            thread=event.thread or "",
-            sent_at=self._archive.true_time if event.sent_at is None else microseconds(event.sent_at),
-        )
+            new_id, sender, identity, self._ground.stanza_id(), event.content, "", "", "", thread, "", (),
+            sent_at,
+        )  # fmt: skip
 
     def say(self, room: Room, message: RoomMessage) -> None:
         """Keep a message and show it to the resources in the room."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from bridge.api import (
+    ContactId,
     Content,
     CorrectMessage,
     Delivered,
@@ -79,6 +81,14 @@ async def test_a_reply_names_the_stanza_that_it_answers(world: World) -> None:
     assert (first.reply_to, first.reply_own, first.thread, first.name) == ("s1", True, "t", "Bob B.")
     assert (second.reply_to, second.reply_own) == (first.stanza_id, False)
     assert third.reply_to == ""
+
+
+async def test_what_was_said_in_another_chat_is_not_answered_in_this_one(world: World) -> None:
+    session = await online(world)
+    carol = msgspec.structs.replace(from_bob("hi", "n-9", "n-s1"), chat=DirectChat(ContactId("carol")))
+    await session.emit(carol)
+    (message,) = shown(world, 1)
+    assert message.reply_to == ""
 
 
 async def test_replies_keep_their_place(world: World) -> None:

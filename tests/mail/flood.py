@@ -45,6 +45,8 @@ class Flood:
         self.roses = [f"rose{number}.{uuid.uuid4().hex[:6]}@{ELSEWHERE}" for number in range(PEOPLE)]
         self.sent_in = 0
         self.sent_out = 0
+        self.extra: list[int] = []
+        """numbers of mails beyond those of the flood"""
         self.unstored: set[int] = set()
         """messages that the XMPP server had handed over, and the bridge had not stored when it was killed"""
         self.may_write = asyncio.Event()
@@ -57,11 +59,18 @@ class Flood:
     async def mails_in(self) -> None:
         """Send the mails, with at most so many ahead of what alice has seen."""
         for number in range(self.count):
-            await until(lambda: self.sent_in - self._seen() < MOST_AHEAD, 120, self.missing)
+            await until(lambda: self.sent_in - self.seen() < MOST_AHEAD, 120, self.missing)
             mail = self._mail(number)
             while not await asyncio.to_thread(self._posted, number, mail):
                 await asyncio.sleep(0.1)
             self.sent_in += 1
+
+    async def one_more(self) -> str:
+        """A mail more, without regard to how many are on their way; its text."""
+        number = self.count + FILE_EVERY * len(self.extra) + 1
+        assert await asyncio.to_thread(self._posted, number, self._mail(number))
+        self.extra.append(number)
+        return f"mail {number}"
 
     async def chats_out(self) -> None:
         """Say the messages, with at most so many ahead of what is known of them."""
@@ -100,7 +109,8 @@ class Flood:
 
     # -- what became of them
 
-    def _seen(self) -> int:
+    def seen(self) -> int:
+        """How many mails have come."""
         self.reader.look()
         return sum(name.startswith("mail") for name in self.reader.found)
 
@@ -114,12 +124,13 @@ class Flood:
 
     def progress(self) -> int:
         """A number that grows as mails and messages arrive."""
-        return self._seen() + self._known_out()
+        return self.seen() + self._known_out()
 
     def missing(self) -> str:
         """What has not come yet."""
         found = self.reader.found
-        texts = [number for number in range(self.sent_in) if f"mail {number}" not in found]
+        sent = (*range(self.sent_in), *self.extra)
+        texts = [number for number in sent if f"mail {number}" not in found]
         files = [name for name in self._file_names() if name not in found]
         arrived = self.arrived()
         out = [n for n in range(self.sent_out) if n not in arrived and f"out{n}" not in self.reader.failed]
@@ -149,9 +160,9 @@ class Flood:
 
     async def all_in(self, seconds: float = 60.0) -> None:
         """Return when alice has all mails and files."""
-        names = {f"mail {number}" for number in range(self.count)} | set(self._file_names())
+        names = {f"mail {number}" for number in (*range(self.count), *self.extra)} | set(self._file_names())
         async with self._nudging():
-            await until(lambda: self._seen() and names <= set(self.reader.found), seconds, self.missing)
+            await until(lambda: self.seen() and names <= set(self.reader.found), seconds, self.missing)
 
     async def all_out(self, seconds: float = 90.0) -> None:
         """Return when of each message it is known what became of it; what was lost before it was stored is

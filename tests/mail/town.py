@@ -123,9 +123,11 @@ def running_town(
     *,
     way_in: str = "lmtp",
     quota: str = "",
+    also_trusted: Path | None = None,
 ) -> Iterator[Town]:
     """A fresh town, gone after the `with`. `way_in` is how Postfix hands mail to the bridge, `quota` that of
-    mailboxes elsewhere; `extra` are lines of the backend's options, `module` is what runs as the bridge."""
+    mailboxes elsewhere; `extra` are lines of the backend's options, `module` is what runs as the bridge,
+    `also_trusted` another authority."""
     with contextlib.ExitStack() as stack:
         if xmpp is None:
             setup = ProsodySetup(components={GATEWAY: "sekrit"})
@@ -137,7 +139,8 @@ def running_town(
         postfix = stack.enter_context(running_postfix(routes, dovecot.auth_port))
         folder = stack.enter_context(scratch("mail-town"))
         ca_file = folder / "both.pem"
-        ca_file.write_bytes(dovecot.ca_file.read_bytes() + postfix.ca_file.read_bytes())
+        trusted = [dovecot.ca_file, postfix.ca_file, *([also_trusted] if also_trusted else [])]
+        ca_file.write_bytes(b"".join(file.read_bytes() for file in trusted))
         bridge_setup = BridgeSetup(
             backend="email",
             domain=GATEWAY,

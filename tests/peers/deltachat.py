@@ -68,7 +68,12 @@ class DeltaChat:
 
     async def react(self, message: Any, emoji: str) -> None:
         """React to a message of `wait`."""
-        await asyncio.to_thread(message.message.send_reaction, emoji)
+
+        def send() -> None:
+            message.chat.accept()
+            message.message.send_reaction(emoji)
+
+        await asyncio.to_thread(send)
 
     async def wait(self, where: Callable[[Any], object] = bool, seconds: float = 30.0) -> Any:
         """The next message from somebody for which `where` holds, skipping others."""

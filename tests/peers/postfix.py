@@ -130,10 +130,13 @@ class Postfix(Daemon):
         for name in ("queue", "data"):
             (self.folder / name).mkdir()
         own(self.folder / "data", "postfix")
-        lines = [f"{key} = {value}\n" for key, value in self._settings.items()]
-        (self.folder / "main.cf").write_text("".join(lines))
+        self._write_main()
         ports = {"port": self.port, "submission_port": self.submission_port, "tls_port": self.tls_port}
         (self.folder / "master.cf").write_text(_MASTER.format(**ports))
+
+    def _write_main(self) -> None:
+        lines = [f"{key} = {value}\n" for key, value in self._settings.items()]
+        (self.folder / "main.cf").write_text("".join(lines))
 
     def command(self) -> list[str]:
         if os.geteuid() != 0:
@@ -158,6 +161,22 @@ class Postfix(Daemon):
         if done.returncode != 0:
             raise PeerFailed(f"{program} {' '.join(words)}: {done.stderr}")
         return done.stdout
+
+    def setting(self, name: str) -> str:
+        """A line of main.cf."""
+        return self._settings[name]
+
+    async def wait_log(self, text: str, seconds: float = 30.0) -> None:
+        """Return when it has logged this."""
+        async with asyncio.timeout(seconds):
+            while text not in self.log_text():
+                await asyncio.sleep(0.05)
+
+    async def configure(self, **settings: str) -> None:
+        """Change lines of main.cf, and start again."""
+        self._settings |= settings
+        self._write_main()
+        await self.restart()
 
     def queue(self) -> list[dict[str, Any]]:
         """What waits: a mail each, with `queue_name`, `sender` and `recipients` (with `delay_reason`)."""

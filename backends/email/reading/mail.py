@@ -25,7 +25,7 @@ from backends.email.reading import (
 from backends.email.reading.bodies import Body
 from backends.email.reading.files import Files
 from backends.email.reading.saving import Saver
-from backends.email.values import Limits, Person, ReadMail, SavedFile
+from backends.email.values import Limits, Person, ReadMail, Report, SavedFile
 
 _PARTS_NOTE = "Some of this mail is not shown: it has too many parts, or they are nested too deeply."
 _LONGEST_SUBJECT = 500
@@ -64,11 +64,7 @@ class _Reading:
         text, cut, quoted = self._text(body, forward, files.invitation())
         files.save(forward=forward)
         self._saver.finish()
-        found = reports.read(self._file, self._root)
-        if not found:
-            address = sender.address if sender else ""
-            bounce = bounces.read(header, address, marks.without(body.text) + self._returned(body))
-            found = [bounce] if bounce else []
+        found = self._reports(body, sender)
         to, cc = self._people("to"), self._people("cc")
         return ReadMail(
             id=threading.message_id(header) or self._digest(),
@@ -100,6 +96,14 @@ class _Reading:
         subject says so, and in a mail that is no answer at all."""
         answer = bool(threading.in_reply_to(self._header)) or header_blocks.is_answer_subject(subject)
         return header_blocks.is_forward_subject(subject) or not answer
+
+    def _reports(self, body: Body, sender: Person | None) -> list[Report]:
+        found = reports.read(self._file, self._root)
+        if found:
+            return list(found)
+        address = sender.address if sender else ""
+        bounce = bounces.read(self._header, address, marks.without(body.text) + self._returned(body))
+        return [bounce] if bounce else []
 
     def _people(self, name: str) -> tuple[Person, ...]:
         raw = b", ".join(self._header.every(name)[:20])
