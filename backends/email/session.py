@@ -198,7 +198,7 @@ class MailboxSession(_Session):
         try:
             async with self._tools.worker.read(mail.path, self._tools.spool) as read:
                 await self._take(_with_note(read, mail), (self._cursor, mail.place))
-        except Busy as error:
+        except (Busy, OSError) as error:
             raise ConnectionLost(f"{NO_ROOM} {error}") from error
 
     async def _take(self, mail: ReadMail, cursor: tuple[str, str]) -> None:
