@@ -21,6 +21,7 @@ from bridge.api import (
     OccupantId,
     Outcome,
     Reason,
+    Refused,
     RetractMessage,
     SendMessage,
     Sent,
@@ -178,3 +179,23 @@ async def test_a_failure_that_finds_no_client_comes_as_a_message(
     assert message.content.text == "Not delivered: The mailbox is full."
     assert world.face.of("message_failed")[-1].args[:3] == (PHONE, BOB_JID, "s1")
     assert await world.store.cursors.get(world.live().id, "place") == "2"
+
+
+async def test_a_late_failure_that_finds_no_client_comes_as_a_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(session: ScriptedSession, command: object) -> Outcome:
+        return Refused(Reason.TIMEOUT, "It was tried for 5 days.")
+
+    async def gone(resource: str, puppet: str) -> bool:
+        return False
+
+    monkeypatch.setattr("bridge.core.outbox.LATE_SECONDS", -1.0)
+    await world.start()
+    monkeypatch.setattr(world.face, "ask_ping", gone)
+    world.network.answer = refuse
+    world.write("hello there", "s1")
+    await until(lambda: world.face.delivered)
+    ((message, _),) = world.face.delivered
+    assert message.content.text == 'Your message "hello there": It was tried for 5 days.'
+    assert world.face.of("message_failed")[-1].args[:3] == (PHONE, BOB_JID, "s1")
