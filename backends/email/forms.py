@@ -14,19 +14,24 @@ MAILBOX, DOMAIN = "mailbox", "domain"
 """The two kinds of accounts."""
 
 MOST_BACKFILL = 500
+_FOUND = "Found by itself, as a rule"
 
 
 def form(options: Options, known: Mapping[str, str]) -> Form:
     """The form, filled in with what is known."""
-    fields = [Field("email", "Mail address", required=True, help=_address_help(options))]
+    fields = [Field("email", "Mail address", required=True, help=_address_help(options), guarded=True)]
     if options.mailboxes:
         fields.append(Field("password", "Password", FieldKind.SECRET, help=_password_help(options)))
     fields.append(Field("name", "Your name", help="Shown to those who get mail from you"))
     if options.mailboxes:
         fields += [
             Field("username", "User name", help="Where it is not the address"),
-            Field("imap_server", "Server for reading (IMAP)", help="Found by itself, as a rule"),
-            Field("smtp_server", "Server for sending (SMTP)", help="Found by itself, as a rule"),
+            Field(
+                "imap_server", "Server for reading (IMAP)", help="Found by itself, as a rule", guarded=True
+            ),
+            Field(
+                "smtp_server", "Server for sending (SMTP)", help="Found by itself, as a rule", guarded=True
+            ),
             Field("backfill", "Older mails to show", help=f"A number up to {MOST_BACKFILL}; empty: none"),
         ]
     return Form("Mail", _instructions(options), tuple(_filled(field, known) for field in fields))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from backends.irc.names import is_hostname, is_nick
 from backends.irc.options import Options
 from bridge.api import Field, FieldKind, Form, NetworkId, RegistrationRefused
@@ -45,8 +47,8 @@ def _login_fields() -> list[Field]:
 
 def _server_fields(network: NetworkId) -> list[Field]:
     return [
-        Field("server", "Server", help=f"Empty: {network}"),
-        Field("port", "Port", help="Empty: the usual one"),
+        Field("server", "Server", help=f"Empty: {network}", guarded=True),
+        Field("port", "Port", help="Empty: the usual one", guarded=True),
         Field("tls", "Encryption", FieldKind.CHOICE, default="required", choices=_TLS_CHOICES),
     ]
 
@@ -55,7 +57,7 @@ def _filled(field: Field, known: Mapping[str, str]) -> Field:
     value = known.get(field.name, "")
     if field.kind is FieldKind.SECRET or not value:
         return field
-    return Field(field.name, field.label, field.kind, field.required, value, field.help, field.choices)
+    return msgspec.structs.replace(field, default=value)
 
 
 def check(options: Options, network: NetworkId, values: Mapping[str, str]) -> dict[str, str]:

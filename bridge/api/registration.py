@@ -22,7 +22,8 @@ class FieldKind(enum.Enum):
 class Field(msgspec.Struct, frozen=True):
     """One entry of a form. `name` uses XEP-0077 §14.1's names where one fits (`nick`, `username`, `password`,
     `email`, ...). `choices` are (value, label) pairs for CHOICE. FLAG values are `"true"`/`"false"`, LINES
-    are separated by `\\n`."""
+    are separated by `\\n`. `guarded`: it says to whom the form's secrets are given, so who changes it enters
+    them again: a stored one is not sent elsewhere."""
 
     name: str
     label: str
@@ -31,6 +32,7 @@ class Field(msgspec.Struct, frozen=True):
     default: str = ""
     help: str = ""
     choices: tuple[tuple[str, str], ...] = ()
+    guarded: bool = False
 
 
 class Form(msgspec.Struct, frozen=True):

@@ -89,6 +89,8 @@ class Accounts:
         secret = {field.name for field in form.fields if field.kind is FieldKind.SECRET}
         known = {field.name for field in form.fields}
         given = {name: value for name, value in values.items() if name in known}
+        if found is None or _moved(form, given, found.settings):
+            old = {}
         for name in secret:
             given[name] = given.get(name) or old.get(name, "")
         for field in form.fields:
@@ -190,3 +192,9 @@ class Accounts:
             if live.session is not None:
                 await self._pool.stop_one(live, "")
             self._pool.ensure(live)
+
+
+def _moved(form: Form, given: Mapping[str, str], known: Mapping[str, str]) -> bool:
+    """Whether secrets would go to another place than those that are known."""
+    names = [field.name for field in form.fields if field.guarded]
+    return any(given.get(name, "").strip().lower() != known.get(name, "").strip().lower() for name in names)

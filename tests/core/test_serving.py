@@ -13,6 +13,9 @@ from bridge.api import (
     ContactId,
     Content,
     DirectChat,
+    Field,
+    FieldKind,
+    Form,
     GatewayHost,
     MessageId,
     MessageReceived,
@@ -131,3 +134,31 @@ async def test_one_registration_is_tried_at_a_time(world: World, monkeypatch: py
     going_on.set()
     await asyncio.gather(first, other)
     await accounts.register(ALICE, NOWHERE, {"nick": "al"})
+
+
+async def test_a_stored_secret_is_not_given_to_another_server(world: World) -> None:
+    network = Guarded()
+    await world.start(network)
+    register = world.gateway.accounts.register
+    await register(ALICE, NOWHERE, {"server": "one.example", "password": "s3cret"})
+    await register(ALICE, NOWHERE, {"server": "One.example ", "password": ""})
+    await register(ALICE, NOWHERE, {"server": "two.example", "password": ""})
+    assert [each.get("password") for each in network.judged] == ["s3cret", "s3cret", ""]
+
+
+class Guarded(Network):
+    """A network whose form says where its password goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judged: list[dict[str, str]] = []
+
+    def registration(self, network: NetworkId, known: Mapping[str, str]) -> Form:
+        fields = (Field("server", "Server", guarded=True), Field("password", "Password", FieldKind.SECRET))
+        return Form("Register", "", fields)
+
+    async def check_registration(
+        self, network: NetworkId, values: Mapping[str, str], resolver: object
+    ) -> Mapping[str, str]:
+        self.judged.append(dict(values))
+        return values
