@@ -1,14 +1,17 @@
 """When Python looks for objects that refer to each other and to which nothing else does.
 
 Left to itself it looks at those that have lived for long only after some two million new ones: here that may
-be days, and whatever of the kind has ended by then is still in memory."""
+be days, and whatever of the kind has ended by then is still in memory. The C library, too, keeps what was
+freed, and gives back only what lies at the end."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import sys
+from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +50,25 @@ class Sweeper:
         self._rest = blocks
 
 
+def _trimmer() -> Callable[[int], int]:
+    """glibc's `malloc_trim`: all whole pages that are free, in every thread's heap, go back to the system. It
+    takes a millisecond or two for 100 MB. Elsewhere nothing is done."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):
+        return lambda _pad: 0
+    trim.argtypes, trim.restype = [ctypes.c_size_t], ctypes.c_int
+    return trim
+
+
 async def keep_swept() -> None:
     """Look every minute."""
     sweeper = Sweeper(sys.getallocatedblocks())
+    trim = _trimmer()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         if sweeper.due(sys.getallocatedblocks()):
             found = gc.collect()
             sweeper.swept(sys.getallocatedblocks())
             log.debug("a sweep found %d objects that nothing used", found)
+        trim(0)

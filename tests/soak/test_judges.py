@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import random
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.irc.casemap import fold_strict_rfc1459
+from bench import soak_bridge
 from bench.soak import above
 from bench.soak_ledger import Ledger, Stay, number_of, text_of
 from bench.soak_memory import SETTLING, Sample, growth, line, picture
 from bench.soak_plan import Town, plan
+from bridge.xmpp.addresses import _checked_resource
 
 MEGABYTE = 1_000_000
 
@@ -198,3 +203,29 @@ def test_an_archive_without_gaps() -> None:
         "archive of u1, room 0: lacks what was shown: [0]",
         "archive of u1, room 0: 1 lost: [0]",
     ]
+
+
+# ---- the bridge of a soak
+
+
+def test_no_cache_is_forgotten() -> None:
+    """All that a name or an address goes through is filled before the soak; else it would fill during it."""
+    filled = {cache for cache, _ in soak_bridge.CACHES}
+    for_odd_names = {_checked_resource, fold_strict_rfc1459}
+    found = {
+        known
+        for name, module in list(sys.modules.items())
+        if name.split(".")[0] in ("bridge", "backends")
+        for known in vars(module).values()
+        if isinstance(known, functools._lru_cache_wrapper) and (known.cache_info().maxsize or 0) > 100
+    }
+    assert found == filled | for_odd_names
+
+
+def test_a_cache_is_filled_to_the_brim() -> None:
+    @functools.lru_cache(50)
+    def cache(name: str) -> str:
+        return name
+
+    soak_bridge.fill([(cache, lambda number: (f"f{number}",))])
+    assert cache.cache_info().currsize == 50
