@@ -173,7 +173,7 @@ async def _watch(pid: int, ledger: Ledger, samples: list[Sample]) -> None:
     began = time.monotonic()
     while True:
         at = time.monotonic() - began
-        samples.append(sample(pid, at, ledger.count, ledger.by_users, ledger.deliveries))
+        samples.append(sample(pid, at, ledger.count, ledger.deliveries))
         await asyncio.sleep(1.0)
 
 
