@@ -25,7 +25,8 @@ from bench.soak_memory import Growth, Sample, growth, picture, sample
 from bench.soak_plan import Town, plan
 from bench.soak_play import Play
 from bench.soak_xmpp import PASSWORD
-from tests.peers.bridge import Bridge, BridgeSetup, network, running_bridge
+from tests.peers.bridge import Bridge, BridgeSetup, network
+from tests.peers.daemon import running, scratch
 from tests.peers.inspircd import running_inspircd
 from tests.peers.prosody import ProsodySetup, running_prosody
 
@@ -63,6 +64,14 @@ class Outcome:
         """For the picture."""
         town_of = f"{town.users} users, {town.rooms} rooms"
         return f"{town_of}: {self.messages:,} messages sent, {self.deliveries:,} delivered"
+
+
+class FullBridge(Bridge):
+    """A bridge whose memories are full from the start."""
+
+    def command(self) -> list[str]:
+        python, _, _, *arguments = super().command()
+        return [python, "-m", "bench.soak_bridge", *arguments]
 
 
 class Count:
@@ -119,7 +128,7 @@ async def stage(town: Town) -> AsyncIterator[tuple[Play, Bridge, Count]]:
             # InspIRCd lets newcomers in once a second, all who wait; so nobody waits for a turn
             extra=f"[limits]\nconnects_at_once = {town.users}\n",
         )
-        with running_bridge(prosody, bridge_setup) as bridge:
+        with scratch("bridge") as folder, running(FullBridge(folder, prosody, bridge_setup)) as bridge:
             ledger = Ledger(town.rooms)
             witness = Witness(ledger)
             await witness.connect(irc.port)
@@ -164,7 +173,7 @@ async def _watch(pid: int, ledger: Ledger, samples: list[Sample]) -> None:
     began = time.monotonic()
     while True:
         at = time.monotonic() - began
-        samples.append(sample(pid, at, ledger.count, ledger.by_users, ledger.deliveries))
+        samples.append(sample(pid, at, ledger.count, ledger.deliveries))
         await asyncio.sleep(1.0)
 
 

@@ -116,7 +116,6 @@ class Ledger:
         self.reflected: Counter[int] = Counter()
         self.received: Counter[int] = Counter()
         self.deliveries = 0
-        self.by_users = 0
         self.stays: list[Stay] = []
         self.complaints: list[str] = []
         self._next = 0
@@ -126,7 +125,6 @@ class Ledger:
         number = self._next
         self._next += 1
         self.by[number] = person
-        self.by_users += person[0] == "u"
         if room is not None:
             self.in_room[number] = room
         else:

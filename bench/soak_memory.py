@@ -7,31 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-SETTLING = 3 << 20
-"""Bytes of growth after the warm-up that mean nothing, however long the run: allocators, caches, and the
-pages that connections to the database keep."""
-REMEMBERED, A_MESSAGE = 20_000, 256
-"""The bridge remembers who sent the newest so many messages of users (`bridge.core.sentids`), at about so
-many bytes each: a network may say later what became of them. Until it is full, this grows, too."""
+ALLOWED = 3 << 20
+"""Bytes of growth after the warm-up that mean nothing, however long the run: what sessions learn on their
+way, allocators, and the pages that connections to the database keep. What is remembered of the newest so many
+is full before (`bench.soak_bridge`)."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Sample(NamedTuple):
-    """A look at the process: seconds since the traffic began, resident bytes, messages sent by then, those
-    of them that users of the bridge sent, deliveries to clients by then, open files."""
+    """A look at the process: seconds since the traffic began, resident bytes, messages sent by then,
+    deliveries to clients by then, open files."""
 
     at: float
     rss: int
     messages: int
-    by_users: int
     deliveries: int
     files: int
 
 
-def sample(pid: int, at: float, messages: int, by_users: int, deliveries: int) -> Sample:
+def sample(pid: int, at: float, messages: int, deliveries: int) -> Sample:
     """Look at a process now."""
     resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    return Sample(at, resident, messages, by_users, deliveries, len(os.listdir(f"/proc/{pid}/fd")))
+    return Sample(at, resident, messages, deliveries, len(os.listdir(f"/proc/{pid}/fd")))
 
 
 def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -70,9 +67,7 @@ def growth(samples: Sequence[Sample], warm: float) -> Growth:
     slope, height = line([(each.at, float(each.rss)) for each in measured])
     seconds = measured[-1].at - measured[0].at
     messages = measured[-1].messages - measured[0].messages
-    first, last = (min(measured[at].by_users, REMEMBERED) for at in (0, -1))
-    allowed = SETTLING + A_MESSAGE * (last - first)
-    return Growth(slope * seconds, seconds, messages, allowed, slope, height)
+    return Growth(slope * seconds, seconds, messages, ALLOWED, slope, height)
 
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 860, 360, 60, 40, 50

@@ -13,6 +13,8 @@ from backends.irc.casemap import Fold, fold_ascii
 from backends.irc.isupport import Isupport, rank_of, split_marks
 from bridge.api import ContactId, Occupant, OccupantId, Rank, RoomId
 
+_REPLIES = 128
+"""So many lines of replies are remembered, some 5 KB each: they are the same for all who come at once."""
 _LONGEST_KEPT = 512
 """Characters of a reply that is remembered: longer than the protocol allows is no reason to need memory."""
 
@@ -23,7 +25,7 @@ def make_occupant(name: str, rank: Rank, real: str, stable: str, away: bool) -> 
     return Occupant(OccupantId(name), rank, real, stable, ContactId(fold_ascii(name)), away)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=_REPLIES)
 def read_names(
     names: str, fold: Fold, marks: str, letters: str
 ) -> tuple[Mapping[str, Occupant], Mapping[str, str]]:

@@ -28,6 +28,7 @@ GOODBYE = "Gateway shutdown"
 async def run_app(config: Config, accept_loss: bool = False) -> None:
     """Run the bridge until a signal ends it. `accept_loss`: of passwords whose key is gone. Raises
     StartFailed for what trying again can't cure."""
+    garbage.one_heap()
     logs.set_up(config.log.level, config.log.format, redactor=logs.Redactor(config.secrets()))
     try:
         with locked(config.data_dir):

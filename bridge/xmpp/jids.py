@@ -18,6 +18,9 @@ CACHED = 16384
 """So many addresses are kept in each memory for them."""
 LONGEST_KEPT = 256
 """No longer ones: a JID may have 3 KB, and so many of those would fill 100 MB. Real ones are below 100."""
+_PARTS_CACHE = 4096
+"""Of so many JIDs the parts are remembered: less for the time than so that all who keep one keep the same
+string, as there are many pairs of a few hundred addresses."""
 
 # XEP-0106 §4.2, lower case only; the backslash itself only where it would look like one of these.
 _CODES = {" ": "20", '"': "22", "&": "26", "'": "27", "/": "2f", ":": "3a", "<": "3c", ">": "3e", "@": "40"}
@@ -38,6 +41,7 @@ class BadJid(ValueError):
     """Not a JID (RFC 6122); the text says what is wrong with which one."""
 
 
+@lru_cache(_PARTS_CACHE)
 def split(jid: str) -> tuple[str, str, str]:
     """Local part, domain and resource, each `""` where absent. Does not check them."""
     head, _, resource_part = jid.partition("/")
@@ -45,6 +49,7 @@ def split(jid: str) -> tuple[str, str, str]:
     return (local, domain, resource_part) if at else ("", head, resource_part)
 
 
+@lru_cache(_PARTS_CACHE)
 def bare(jid: str) -> str:
     """The JID without its resource."""
     return jid.partition("/")[0]
@@ -95,7 +100,8 @@ def _prepared(jid: str) -> str:
     if not jid:
         raise BadJid("an empty JID")
     try:
-        return str(JID(jid))
+        made = str(JID(jid))
+        return jid if made == jid else made  # as it is the cache's key, too
     except UnicodeEncodeError as error:
         raise BadJid(f"{jid[:200]!r}: a lone surrogate") from error
     except InvalidJID as error:
