@@ -18,7 +18,7 @@ from bridge.core.gateway import Gateway
 from bridge.core.ground import _digest
 from bridge.core.sentids import KEPT
 from bridge.xmpp.addresses import Addresses
-from bridge.xmpp.inbound import _addresses
+from bridge.xmpp.inbound import _kept_addresses
 from bridge.xmpp.jids import _kept, bare, split
 from bridge.xmpp.render import jid_attr
 
@@ -37,7 +37,7 @@ CACHES: list[tuple[Callable[..., object], Callable[[int], tuple[object, ...]]]] 
     (_kept, lambda number: (_jid(number),)),
     (split, lambda number: (_jid(number),)),
     (bare, lambda number: (_jid(number),)),
-    (_addresses, lambda number: (_jid(number), f"#fill{number}%net@irc.example.test")),
+    (_kept_addresses, lambda number: (_jid(number), f"#fill{number}%net@irc.example.test")),
     (jid_attr, lambda number: (_jid(number),)),
     (_digest, lambda number: (f"#fill{number}%net@irc.example.test\0stay\0fill", b"")),
     (fold_ascii, lambda number: (f"F{number}",)),

@@ -209,7 +209,9 @@ def test_no_cache_is_forgotten() -> None:
         for name, module in list(sys.modules.items())
         if name.split(".")[0] in ("bridge", "backends")
         for known in vars(module).values()
-        if isinstance(known, functools._lru_cache_wrapper) and (known.cache_info().maxsize or 0) > 100
+        if isinstance(known, functools._lru_cache_wrapper)
+        and known.__module__.split(".")[0] in ("bridge", "backends")
+        and (known.cache_info().maxsize or 0) > 100
     }
     assert found == filled | for_odd_names
 
