@@ -1,4 +1,7 @@
-"""Knows how the bytes of a stream become whole elements, one for each stanza. Hot."""
+"""Knows how the bytes of a stream become whole elements, one for each stanza. Hot.
+
+An expat with reparse deferral (all since CVE-2023-52425) may keep an element whose last tag came in two reads
+until more comes; this Python has no way to ask it not to."""
 
 from __future__ import annotations
 

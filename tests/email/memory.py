@@ -26,6 +26,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def together(pid: int) -> int:
+    """The memory of a process and its descendants, in octets: of servers that other tests have started, too."""
+    return sum(map(resident, descendants(pid)))
+
+
 class Peak:
     """The highest sum that was seen."""
 
@@ -40,7 +45,7 @@ def watched(pid: int) -> Iterator[Peak]:
     def sample() -> None:
         while not done.wait(0.005):
             try:
-                peak.octets = max(peak.octets, sum(map(resident, descendants(pid))))
+                peak.octets = max(peak.octets, together(pid))
             except (FileNotFoundError, ProcessLookupError):
                 continue  # a process ended while it was looked at
 

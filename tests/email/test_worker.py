@@ -272,7 +272,7 @@ async def test_big_mails_take_little_memory_and_never_hold_up_the_loop(
     SHAPES[shape](path)
     pool = Pool()
     worker = MailWorker(pool, Limits(attachment=30 * 1024 * 1024))
-    idle = memory.resident(os.getpid())
+    idle = memory.together(os.getpid())
     gaps: list[float] = []
 
     async def turn() -> None:
@@ -303,7 +303,7 @@ async def test_big_attachments_are_written_in_little_memory(
     draft = Draft("1@x.y", datetime.now(UTC), DRAFT.sender, DRAFT.to, "x", "y",
                   attachments=(SavedFile(str(file), "film.mp4", "video/mp4", 1),))  # fmt: skip
     worker = MailWorker()
-    idle = memory.resident(os.getpid())
+    idle = memory.together(os.getpid())
 
     with memory.watched(os.getpid()) as peak:
         async with worker.write(draft, spool) as written:

@@ -19,6 +19,8 @@ INNER = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3).map(
 STANZA = st.lists(INNER, max_size=3).map(lambda found: f"<m id='1'>{''.join(found)}</m>")
 BETWEEN = st.sampled_from(["", " ", "\n"])
 STREAM = st.lists(st.tuples(BETWEEN, STANZA), max_size=6)
+ENOUGH = b" " * 4096
+"""An expat with reparse deferral looks at a tag that came in pieces only when there is twice as much."""
 CUTS = st.lists(st.integers(0, 2000), max_size=12)
 
 
@@ -57,9 +59,9 @@ def test_any_pieces(stream: list[tuple[str, str]], cuts: list[int], piece: int) 
     reader = Reader()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(elements, "_PIECE", piece)
-        reader.feed(text_of(stream).encode(), cuts)
+        reader.feed(text_of(stream).encode() + ENOUGH, cuts)
         assert reader.said == expected(stream)
-        reader.feed(b"</stream:stream>", cuts)
+        reader.feed(b"</stream:stream>" + ENOUGH, cuts)
     assert reader.said == [*expected(stream), "closed"]
 
 
@@ -75,12 +77,19 @@ def test_what_comes_before_an_error_is_passed_on(
     assert reader.elements.begun
 
 
-def test_an_element_is_passed_on_with_its_last_byte() -> None:
-    reader = Reader()
-    for byte in (HEADER + "<m><a/></m>").encode():
-        assert len(reader.said) < 2
+def test_an_element_is_passed_on_as_soon_as_the_parser_has_it() -> None:
+    reader, parser = Reader(), ET.XMLPullParser(("start", "end"))
+    depth = 0
+    seen: list[int] = []
+    for byte in (HEADER + "<m><a/></m>" * 20).encode() + ENOUGH:
         reader.elements.feed(bytes([byte]))
-    assert len(reader.said) == 2
+        parser.feed(bytes([byte]))
+        for event, _ in parser.read_events():
+            depth += 1 if event == "start" else -1
+            if (event, depth) in (("start", 1), ("end", 1)):
+                seen.append(depth)
+        assert len(reader.said) == len(seen)
+    assert len(seen) == 21
 
 
 def test_nothing_that_was_passed_on_is_kept() -> None:
