@@ -27,7 +27,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def together(pid: int) -> int:
-    """The memory of a process and its descendants, in octets: of servers that other tests have started, too."""
+    """The memory of a process and its descendants, in octets: that of other tests' servers is in it, too."""
     return sum(map(resident, descendants(pid)))
 
 
