@@ -161,7 +161,7 @@ class Flood:
     async def all_in(self, seconds: float = 60.0) -> None:
         """Return when alice has all mails and files."""
         names = {f"mail {number}" for number in (*range(self.count), *self.extra)} | set(self._file_names())
-        async with self._nudging():
+        async with self.town.postfix.nudged():
             await until(lambda: self.seen() and names <= set(self.reader.found), seconds, self.missing)
 
     async def all_out(self, seconds: float = 90.0) -> None:
@@ -173,28 +173,11 @@ class Flood:
             arrived = self.arrived()
             return {n for n in range(self.count) if n not in arrived and f"out{n}" not in self.reader.failed}
 
-        async with self._nudging():
+        async with self.town.postfix.nudged():
             await until(lambda: unknown() <= self.unstored, seconds, self.missing)
             for number in unknown():
                 self.say(number)
             await until(lambda: not unknown(), seconds, self.missing)
-
-    @contextlib.asynccontextmanager
-    async def _nudging(self) -> AsyncIterator[None]:
-        """Postfix looks again at a mail that was still being given up when it looked last only when another
-        comes; here, none does."""
-
-        async def nudge() -> None:
-            while True:
-                await asyncio.to_thread(self.town.postfix.flush)
-                await asyncio.sleep(1)
-
-        task = asyncio.create_task(nudge())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def check(self, words: str = "") -> None:
         """Each mail and file is there under one id, each message in a mailbox once, or its sender knows."""

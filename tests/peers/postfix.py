@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,23 @@ class Postfix(Daemon):
     def flush(self) -> None:
         """Try everything that waits now."""
         self._run("postqueue", "-f")
+
+    @contextlib.asynccontextmanager
+    async def nudged(self) -> AsyncIterator[None]:
+        """Inside the `with` it looks at its queue each second: by itself it looks again at a mail that was
+        still being given up when it looked last only when another comes."""
+
+        async def nudge() -> None:
+            while True:
+                await asyncio.to_thread(self.flush)
+                await asyncio.sleep(1)
+
+        task = asyncio.create_task(nudge())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def wait_queue(self, size: int, seconds: float = 30.0) -> list[dict[str, Any]]:
         """The queue once that many mails are in it. Raises PeerFailed."""

@@ -120,7 +120,7 @@ async def test_a_kill_in_the_middle_of_a_mail(protocol: Protocol, tmp_path: Path
             await until(lambda: any(each.stat().st_size > 100_000 for each in spool.glob("incoming-*")))
             running.process.kill()
             await sending
-        async with program(spool, port, protocol) as running:
+        async with program(spool, port, protocol) as running, postfix.nudged():
             assert await running.hear("cleared") == "cleared 1"
             assert (await running.hear("mail")).startswith("mail <big@example.org> 25")
             await postfix.wait_queue(0)
