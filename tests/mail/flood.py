@@ -48,7 +48,7 @@ class Flood:
         self.extra: list[int] = []
         """numbers of mails beyond those of the flood"""
         self.unstored: set[int] = set()
-        """messages that the XMPP server had handed over, and the bridge had not stored when it was killed"""
+        """messages that the XMPP server had taken, and the bridge had not stored when either was killed"""
         self.may_write = asyncio.Event()
         self.may_write.set()
         for rose in self.roses:
@@ -152,8 +152,8 @@ class Flood:
         return Counter(number for number, _ in found)
 
     def note_unstored(self) -> None:
-        """To be called while the bridge is dead. What it had not stored is lost, and nobody knows: XEP-0114
-        has no acknowledgements (docs/failures.md)."""
+        """To be called when nobody writes, and what the bridge got is stored. What it has not is lost, and
+        nobody knows: XEP-0114 has no acknowledgements (docs/failures.md)."""
         with contextlib.closing(sqlite3.connect(self.town.bridge.folder / "bridge.db")) as database:
             stored = {row[0] for row in database.execute("SELECT stanza_id FROM outbox")}
         self.unstored |= {n for n in range(self.sent_out) if f"out{n}" not in stored}
