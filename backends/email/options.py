@@ -16,9 +16,9 @@ MIB = 1024 * 1024
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Options of the email backend.
 
-    Mailboxes elsewhere: `mailboxes`: users may register theirs. `plain_text`: also where the server has no
-    encryption. `ca_file`: trust this CA (PEM) instead of the system's. `idle` and `poll`: seconds after which
-    a mailbox is looked at anew, with and without IDLE.
+    Mailboxes elsewhere: `mailboxes`: users may register theirs; connections to them are always encrypted.
+    `ca_file`: trust this CA (PEM) instead of the system's. `idle` and `poll`: seconds after which a mailbox is
+    looked at anew, with and without IDLE.
 
     A domain of ours: `domain`: users may claim addresses in it. `smtp_listen`, `lmtp_listen`
     ("address:port"): where its mail comes in. `cert_file`, `key_file` (PEM): offer STARTTLS. `listen_from`:
@@ -34,7 +34,6 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """
 
     mailboxes: bool = True
-    plain_text: bool = False
     ca_file: str = ""
     idle: float = 540.0
     poll: float = 60.0
