@@ -17,8 +17,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Options of the email backend.
 
     Mailboxes elsewhere: `mailboxes`: users may register theirs; connections to them are always encrypted.
-    `ca_file`: trust this CA (PEM) instead of the system's. `idle` and `poll`: seconds after which a mailbox is
-    looked at anew, with and without IDLE.
+    `ca_file`: trust this CA (PEM) instead of the system's. `idle` and `poll`: seconds after which a mailbox
+    is looked at anew, with and without IDLE.
 
     A domain of ours: `domain`: users may claim addresses in it. `smtp_listen`, `lmtp_listen`
     ("address:port"): where its mail comes in. `cert_file`, `key_file` (PEM): offer STARTTLS. `listen_from`:
