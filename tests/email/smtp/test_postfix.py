@@ -87,7 +87,10 @@ async def test_postfix_brings_mail_encrypted(
 @pytest.mark.parametrize("protocol", Protocol)
 async def test_postfix_comes_again(protocol: Protocol, towns: dict[Protocol, Town], tmp_path: Path) -> None:
     town = towns[protocol]
-    async with listening(tmp_path, protocol, port=town.port(protocol)) as (_, mailbox):
+    async with (
+        listening(tmp_path, protocol, port=town.port(protocol)) as (_, mailbox),
+        town.postfix.nudged(),
+    ):
         mailbox.answers[CAROL] = [NOT_NOW]
         await in_thread(lambda: _put_in(town.postfix.port, ALICE, CAROL))
         (_, first), (again, second) = await mailbox.wait(2)
