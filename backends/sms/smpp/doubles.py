@@ -1,0 +1,130 @@
+"""Knows which texts an SMSC may send again, and tells such a repetition from a text that is just alike.
+
+SMPP gives incoming texts no ids. An SMSC repeats one whose answer it has not read: because the link broke, or
+the gateway was killed. So a text is *open* from when it is given to the store until a fence (`fences.py`) shows
+that its answer was read; what was open when a link ended is *suspect*: the first equal PDU on a later link is
+the repetition of it, and not shown again. On one link nothing is a repetition, so two equal texts are two.
+
+What remains: a text equal to one of the last moments before a kill, whose answer had been read after all, is
+taken for its repetition, once, within `KEPT_SECONDS`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+
+import msgspec
+
+KEPT_SECONDS = 86_400
+MOST = 200
+"""So many are remembered of one account; the oldest are forgotten first."""
+
+
+class Stored(msgspec.Struct, frozen=True, array_like=True):
+    """An entry in the store. `since`: seconds since 1970."""
+
+    digest: str
+    since: int
+
+
+class Entry:
+    """A text that may come again. `kept` tells, once it is known, whether it was stored; None: it was, before
+    this start."""
+
+    __slots__ = ("digest", "kept", "since")
+
+    def __init__(self, digest: str, since: int, kept: asyncio.Future[bool] | None = None) -> None:
+        self.digest = digest
+        self.since = since
+        self.kept = kept
+
+    def stored(self) -> Stored:
+        """What to keep of it."""
+        return Stored(self.digest, self.since)
+
+
+def digest_of(body: bytes) -> str:
+    """What equal PDUs have in common, as they come."""
+    return base64.b64encode(hashlib.blake2b(body, digest_size=9).digest()).decode()
+
+
+class Doubles:
+    """The texts of one account, by one route; `stored` are suspects from before."""
+
+    def __init__(self, stored: list[Stored] | None = None) -> None:
+        self._open: dict[Entry, None] = {}
+        self._suspects: dict[Entry, None] = {}
+        self._by_digest: dict[str, list[Entry]] = {}
+        self._encoded: bytes | None = None
+        for each in stored or ():
+            self._suspect(Entry(each.digest, each.since))
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._suspects)
+
+    def add(self, digest: str, now: int) -> Entry:
+        """A text is given to the store; it is open from now on."""
+        entry = Entry(digest, now, asyncio.get_running_loop().create_future())
+        self._open[entry] = None
+        self._forget(now)
+        return entry
+
+    def repeated(self, digest: str, now: int) -> Entry | None:
+        """The suspect that a PDU repeats, which is open again by that; None: the PDU is a new one."""
+        self._forget(now)
+        found = self._by_digest.get(digest)
+        if not found:
+            return None
+        entry = found[0]
+        self._clear(entry)
+        entry.since = now
+        self._open[entry] = None
+        return entry
+
+    def remove(self, entry: Entry) -> bool:
+        """It will not come again (its answer was read), or is to be taken as new then (it was not stored).
+        False: it was forgotten already."""
+        if entry in self._suspects:
+            self._clear(entry)
+            return True
+        return self._open.pop(entry, entry) is None
+
+    def link_ended(self) -> None:
+        """What is open may come again on the next link."""
+        for entry in self._open:
+            self._suspect(entry)
+        self._open.clear()
+
+    def suspects(self) -> bytes:
+        """JSON of what was open when an earlier link ended: a list of `Stored`."""
+        if self._encoded is None:
+            self._encoded = msgspec.json.encode([entry.stored() for entry in self._suspects])
+        return self._encoded
+
+    def open(self) -> list[Stored]:
+        """What is open on this link."""
+        return [entry.stored() for entry in self._open]
+
+    def _suspect(self, entry: Entry) -> None:
+        self._suspects[entry] = None
+        self._by_digest.setdefault(entry.digest, []).append(entry)
+        self._encoded = None
+
+    def _clear(self, entry: Entry) -> None:
+        del self._suspects[entry]
+        alike = self._by_digest[entry.digest]
+        alike.remove(entry)
+        if not alike:
+            del self._by_digest[entry.digest]
+        self._encoded = None
+
+    def _forget(self, now: int) -> None:
+        """Entries are in the order of their time, but where the clock was set."""
+        while self._suspects:
+            oldest = next(iter(self._suspects))
+            if len(self) <= MOST and abs(now - oldest.since) < KEPT_SECONDS:
+                return
+            self._clear(oldest)
+        while len(self._open) > MOST:
+            del self._open[next(iter(self._open))]
