@@ -1,5 +1,5 @@
-"""Knows how a short message centre (SMSC) runs on npm's `smpp` (`smsc.js`), and how a test is the phone network
-behind it."""
+"""Knows how a short message centre (SMSC) runs on npm's `smpp` (`smsc.js`), and how a test is the phone
+network behind it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ class PhoneNetwork:
         `status` refuses (only `times`, and after `after` others), `nack` answers by generic_nack, `delay`
         answers after so many ms, `answer=False` never, `drop` breaks the link instead; `take=False`: no phone
         gets it. `id`: "hex", "zeros", "long". `reports`: a list of receipts, each with `stat`, `err`, `ms`,
-        `early` (before the answer), `ids` ("hex", "decimal", "stripped"), `tlvs`, `text`, `esm_class`; []: never.
+        `early` (before the answer), `ids` ("hex", "decimal", "stripped"), `tlvs`, `text`, `esm_class`; []:
+        never.
         """
         await self.do("rule", number=number, rule=rule)
 
@@ -158,7 +159,9 @@ class PhoneNetwork:
 
     async def answer(self, number: int, seconds: float = PROMPT_SECONDS) -> int:
         """The last status that the ESME answered to deliver_sm `number`."""
-        return int((await self.wait("answer", lambda event: event["n"] == number, seconds=seconds))[-1]["status"])
+        return int(
+            (await self.wait("answer", lambda event: event["n"] == number, seconds=seconds))[-1]["status"]
+        )
 
 
 def address(source: str, destination: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ What is overridden (`tests/sms/smpp/test_library.py` holds that it is still ther
 - `_get_pdu`: a bound on the length; statuses and commands that the library does not know end no link.
 - `_handle_request`, `_handle_response`: what came is read by us, and answered when it is stored.
 - `_connection_keeper`: one question at a time, instead of two tasks for each PDU.
-- `_receive_data`, `_dequeue_messages`, `_end_task`, `_disconnect`: a link ends at once, and as a whole; nothing
-  that goes wrong on it ends `start`."""
+- `_receive_data`, `_dequeue_messages`, `_end_task`, `_disconnect`: a link ends at once, and as a whole;
+  nothing that goes wrong on it ends `start`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import contextlib
 import logging
 from asyncio import IncompleteReadError, StreamReader, StreamWriter, Task
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from aiosmpplib import ESME
 from aiosmpplib.protocol import BindTransceiver, EnquireLink, SmppMessage, Unbind
@@ -38,7 +39,7 @@ from backends.sms.smpp.framing import (
     write_frame,
 )
 from backends.sms.smpp.library import SILENT, Hook, NoCorrelator, NoThrottle, Retry
-from backends.sms.smpp.link import Link
+from backends.sms.smpp.link import Link, Listener
 from backends.sms.smpp.options import SmppOptions
 from backends.sms.smpp.standing import LEAVING, Standing
 from backends.sms.smpp.statuses import INVALID_COMMAND, INVALID_LENGTH, OK, WRONG_LOGIN
@@ -56,19 +57,6 @@ _COMMANDS = {command.value: command for command in SmppCommand}
 _STATUSES = {status.value: status for status in SmppCommandStatus}
 _DELIVERIES = (SmppCommand.DELIVER_SM, SmppCommand.DATA_SM)
 _OURS = (SmppCommand.ENQUIRE_LINK, SmppCommand.UNBIND)
-
-
-class Listener(Protocol):
-    """Who hears of the link."""
-
-    def link_up(self, link: Link) -> None:
-        """There is one."""
-
-    def link_down(self) -> None:
-        """There is none any more."""
-
-    async def delivery(self, link: Link, pdu: bytes, header: PduHeader) -> None:
-        """A deliver_sm or data_sm. Nothing more is read until this returns."""
 
 
 class Ping(EnquireLink):  # type: ignore[misc]
@@ -107,12 +95,14 @@ class Bind(ESME):  # type: ignore[misc]
             throttle_handler=NoThrottle(),
             retry_timer=Retry(times, standing),
         )
-        self._login = lambda: self._bind_request(password)
+        self._login: Callable[[], SmppMessage] = partial(self._bind_request, password)
         self._dial = dial
         self._window = window
         self._standing = standing
         self._listener = listener
         self._times = times
+        self._reader: StreamReader | None = None
+        self._writer: StreamWriter | None = None
         self._link: Link | None = None
         self._pings: dict[int, Ping] = {}
         self._workers: set[Task[Any]] = set()
@@ -126,7 +116,8 @@ class Bind(ESME):  # type: ignore[misc]
         self._down()
         try:
             async with asyncio.timeout(self._times.connect):
-                self._reader, self._writer = await self._dial()
+                reader, writer = await self._dial()
+                self._reader, self._writer = reader, writer
                 self._session_state = SmppSessionState.OPEN
                 await self._bind()
         except (OSError, TimeoutError, IncompleteReadError) as error:
@@ -139,7 +130,7 @@ class Bind(ESME):  # type: ignore[misc]
             raise
         self._session_state = self.bind_mode.session_state
         self._heard = asyncio.get_running_loop().time()
-        self._link = Link(self._writer)
+        self._link = Link(writer)
         self._standing.up()
         self._window.up()
         self._listener.link_up(self._link)
@@ -264,9 +255,11 @@ class Bind(ESME):  # type: ignore[misc]
     async def _get_pdu(self) -> tuple[bytes, PduHeader]:
         """The next PDU whose command we know. A status that the library does not know is UNKNOWNERR in the
         header, and as it came in the PDU."""
+        reader = self._reader
+        assert reader is not None
         while True:
             try:
-                frame = await read_frame(self._reader)
+                frame = await read_frame(reader)
             except BadLength as error:
                 await self._nack(error.sequence, INVALID_LENGTH)
                 raise LinkFailed(str(error)) from error

@@ -1,9 +1,10 @@
 """Knows which texts an SMSC may send again, and tells such a repetition from a text that is just alike.
 
 SMPP gives incoming texts no ids. An SMSC repeats one whose answer it has not read: because the link broke, or
-the gateway was killed. So a text is *open* from when it is given to the store until a fence (`fences.py`) shows
-that its answer was read; what was open when a link ended is *suspect*: the first equal PDU on a later link is
-the repetition of it, and not shown again. On one link nothing is a repetition, so two equal texts are two.
+the gateway was killed. So a text is *open* from when it is given to the store until a fence (`fences.py`)
+shows that its answer was read; what was open when a link ended is *suspect*: the first equal PDU on a later
+link is the repetition of it, and not shown again. On one link nothing is a repetition, so two equal texts are
+two.
 
 What remains: a text equal to one of the last moments before a kill, whose answer had been read after all, is
 taken for its repetition, once, within `KEPT_SECONDS`."""
@@ -63,32 +64,36 @@ class Doubles:
     def __len__(self) -> int:
         return len(self._open) + len(self._suspects)
 
-    def add(self, digest: str, now: int) -> Entry:
-        """A text is given to the store; it is open from now on."""
+    def add(self, digest: str, now: int, *, over: bool) -> Entry:
+        """A text is given to the store; it is open from now on, or suspect where its link is over already."""
         entry = Entry(digest, now, asyncio.get_running_loop().create_future())
-        self._open[entry] = None
+        if over:
+            self._suspect(entry)
+        else:
+            self._open[entry] = None
         self._forget(now)
         return entry
 
-    def repeated(self, digest: str, now: int) -> Entry | None:
-        """The suspect that a PDU repeats, which is open again by that; None: the PDU is a new one."""
+    def repeated(self, digest: str, now: int, *, over: bool) -> Entry | None:
+        """The suspect that a PDU repeats, which is open again by that (unless its link is over as well);
+        None: the PDU is a new one."""
         self._forget(now)
         found = self._by_digest.get(digest)
         if not found:
             return None
         entry = found[0]
-        self._clear(entry)
-        entry.since = now
-        self._open[entry] = None
+        if not over:
+            self._clear(entry)
+            entry.since = now
+            self._open[entry] = None
         return entry
 
-    def remove(self, entry: Entry) -> bool:
-        """It will not come again (its answer was read), or is to be taken as new then (it was not stored).
-        False: it was forgotten already."""
+    def remove(self, entry: Entry) -> None:
+        """It will not come again (its answer was read), or is to be taken as new then (it was not stored)."""
         if entry in self._suspects:
             self._clear(entry)
-            return True
-        return self._open.pop(entry, entry) is None
+        else:
+            self._open.pop(entry, None)
 
     def link_ended(self) -> None:
         """What is open may come again on the next link."""
@@ -101,6 +106,11 @@ class Doubles:
         if self._encoded is None:
             self._encoded = msgspec.json.encode([entry.stored() for entry in self._suspects])
         return self._encoded
+
+    @property
+    def is_open(self) -> bool:
+        """Something is under way on this link."""
+        return bool(self._open)
 
     def open(self) -> list[Stored]:
         """What is open on this link."""

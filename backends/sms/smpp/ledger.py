@@ -27,15 +27,15 @@ class _Read(msgspec.Struct):
 
 
 class Ledger:
-    """One account's. `turn` is held by who changes it. `behind`: the store has entries that are closed by now.
-    `timer` is for parts that wait."""
+    """One account's. `turn` is held by who changes it. `behind`: the store has entries that are closed by
+    now. `timer` is for parts that wait."""
 
     def __init__(self, host: Host, joining: Joining, doubles: Doubles) -> None:
         self.host = host
         self.joining = joining
         self.doubles = doubles
         self.turn = asyncio.Lock()
-        self.behind = bool(len(doubles))
+        self.behind = False
         self.timer: asyncio.TimerHandle | None = None
         self.tidying: asyncio.TimerHandle | None = None
         self._parts = joining.encode()

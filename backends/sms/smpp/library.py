@@ -1,5 +1,5 @@
-"""What aiosmpplib wants to be given, where its own does not fit: nothing that is logged, remembered, or slowed
-down here."""
+"""What aiosmpplib wants to be given, where its own does not fit: nothing that is logged, remembered, or
+slowed down here."""
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from asyncio import StreamWriter
+from typing import Protocol
+
+from aiosmpplib import PduHeader
 
 from backends.sms.smpp.framing import RESPONSE, write_frame
 
@@ -41,3 +44,16 @@ class Link:
         except OSError:
             return False
         return not self.over
+
+
+class Listener(Protocol):
+    """Who hears of the link."""
+
+    def link_up(self, link: Link) -> None:
+        """There is one."""
+
+    def link_down(self) -> None:
+        """There is none any more."""
+
+    async def delivery(self, link: Link, pdu: bytes, header: PduHeader) -> None:
+        """A deliver_sm or data_sm. Nothing more is read until this returns."""

@@ -84,8 +84,8 @@ class SmppOptions(
 
 
 def check(options: SmppOptions, name: str) -> None:
-    """Raise `ValueError`, naming the option of route `name`, for values that cannot work; reads the files that
-    are named."""
+    """Raise `ValueError`, naming the option of route `name`, for values that cannot work; reads the files
+    that are named."""
     where = f"routes.{name}"
     if not options.host.strip():
         raise ValueError(f"{where}.host: must be set")

@@ -1,5 +1,5 @@
-"""Knows how fast texts may go out by a route: as fast as the admin says, and slower once the carrier says that
-it is too much."""
+"""Knows how fast texts may go out by a route: as fast as the admin says, and slower once the carrier says
+that it is too much."""
 
 from __future__ import annotations
 

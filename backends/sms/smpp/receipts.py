@@ -48,8 +48,9 @@ _FAILURES = {
     "SKIPPED": "the carrier has not sent it on",
     "FAILED": "the carrier could not deliver it",
 }
-"""The final states that are no delivery, in words. UNKNOWN is one: nothing more will come, and that it arrived
-is not to be pretended. Others (also ACCEPTD, where nobody but the carrier has it) say nothing in the end."""
+"""The final states that are no delivery, in words. UNKNOWN is one: nothing more will come, and that it
+arrived is not to be pretended. Others (also ACCEPTD, where nobody but the carrier has it) say nothing in the
+end."""
 
 # MAP errors (3GPP TS 29.002 §17.5), which many carriers' own numbers follow as far as these go.
 _CAUSES = {

@@ -1,4 +1,5 @@
-"""Knows how it stands with the link of a route, in words: for the log once, for users, and for whoever asks."""
+"""Knows how it stands with the link of a route, in words: for the log once, for users, and for whoever
+asks."""
 
 from __future__ import annotations
 
@@ -38,9 +39,7 @@ class Standing:
         self.text = f"not connected: {self._where}: {why}"
         if why not in self._logged:
             self._logged.add(why)
-            log.log(
-                logging.ERROR if wrong_login else logging.WARNING, "route %s: %s", self._route, self.text
-            )
+            log.log(logging.ERROR if wrong_login else logging.WARNING, "route %s: %s", self._route, self.text)
 
     def left(self) -> None:
         """The gateway has ended it."""

@@ -17,8 +17,8 @@ BUSY = frozenset({QUEUE_FULL, THROTTLED})
 """Too much at once: the same text is taken a moment later."""
 
 NOT_NOW = frozenset({0x04, SYSTEM_ERROR, FAILED_FOR_NOW, 0x102})
-"""Trouble of the SMSC's own, or with the bind: tried again after a while. ESME_RSUBMITFAIL (0x45) is not among
-them: SMSCs answer it for texts that they will never take."""
+"""Trouble of the SMSC's own, or with the bind: tried again after a while. ESME_RSUBMITFAIL (0x45) is not
+among them: SMSCs answer it for texts that they will never take."""
 
 WRONG_LOGIN = frozenset({0x0D, 0x0E, 0x0F, 0x53})
 """Answers to a bind which only the admin, or the carrier, can mend."""
@@ -71,8 +71,8 @@ _REFUSALS: dict[int, tuple[Reason, str]] = {
 
 
 def refusal(status: int) -> tuple[Reason, str]:
-    """Why a text was refused, for its sender. What carriers mean by numbers of their own (no credit, no route,
-    a number that is blocked) differs from one to the next, so the number is told."""
+    """Why a text was refused, for its sender. What carriers mean by numbers of their own (no credit, no
+    route, a number that is blocked) differs from one to the next, so the number is told."""
     known = _REFUSALS.get(status)
     if known is None:
         return Reason.FORBIDDEN, f"The carrier refused it (error 0x{status:08X})."

@@ -16,6 +16,7 @@ from aiosmpplib.state import SmppCommand
 
 from backends.sms.smpp.framing import write_frame
 from backends.sms.smpp.pace import Pace
+from backends.sms.smpp.standing import LEAVING
 from backends.sms.smpp.statuses import BUSY, OK
 
 
@@ -41,7 +42,7 @@ class NotWritten(msgspec.Struct, frozen=True):
 End = Answered | NoAnswer | NotWritten
 
 
-class Submit(SmppMessage):
+class Submit(SmppMessage):  # type: ignore[misc]
     """A submit_sm with its body as it goes out (`submits.py` writes it): nothing is left for the library to
     encode or to split."""
 
@@ -71,11 +72,6 @@ class Window(AbstractBroker):  # type: ignore[misc]
         self._leaving: Submit | None = None
         self._open: dict[int, tuple[Submit, asyncio.TimerHandle]] = {}
         self._stir = asyncio.Event()
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits for an answer."""
-        return not self._open
 
     # -- for those who send --
 
@@ -154,12 +150,28 @@ class Window(AbstractBroker):  # type: ignore[misc]
             timer.cancel()
             _ended(message, NoAnswer(lost))
         self._open.clear()
+        self._not_written(why)
+        self._stir.set()
+
+    def _not_written(self, why: str) -> None:
         waiting = [*([self._leaving] if self._leaving else []), *self._queue]
         self._leaving = None
         self._queue.clear()
         for message in waiting:
             _ended(message, NotWritten(why))
-        self._stir.set()
+
+    # -- at the end --
+
+    def close(self) -> None:
+        """Nothing more goes out; what waits for an answer still does."""
+        self.why_down = LEAVING
+        self._not_written(LEAVING)
+
+    async def answered_all(self) -> None:
+        """Return when nothing waits for an answer any more."""
+        while self._open:
+            self._stir.clear()
+            await self._stir.wait()
 
     def _late(self, sequence: int) -> None:
         message, _ = self._open.pop(sequence)
