@@ -84,11 +84,13 @@ class SmppCarrier:
         for host in self._woken.values():
             self.wake(host)
         self._woken.clear()
+        self._window.open()
         linked = asyncio.create_task(self._keep(bind))
         try:
             await asyncio.wait([linked])
         finally:
-            await self._leave(bind, arrivals)
+            # Its own task, since this one is being cancelled.
+            await asyncio.create_task(self._leave(bind, arrivals))
             linked.cancel()
             await asyncio.gather(linked, return_exceptions=True)
             self._arrivals = None

@@ -33,16 +33,11 @@ class Entry:
     """A text that may come again. `kept` tells, once it is known, whether it was stored; None: it was, before
     this start."""
 
-    __slots__ = ("digest", "kept", "since")
+    __slots__ = ("kept", "stored")
 
-    def __init__(self, digest: str, since: int, kept: asyncio.Future[bool] | None = None) -> None:
-        self.digest = digest
-        self.since = since
+    def __init__(self, stored: Stored, kept: asyncio.Future[bool] | None = None) -> None:
+        self.stored = stored
         self.kept = kept
-
-    def stored(self) -> Stored:
-        """What to keep of it."""
-        return Stored(self.digest, self.since)
 
 
 def digest_of(body: bytes) -> str:
@@ -59,14 +54,14 @@ class Doubles:
         self._by_digest: dict[str, list[Entry]] = {}
         self._encoded: bytes | None = None
         for each in stored or ():
-            self._suspect(Entry(each.digest, each.since))
+            self._suspect(Entry(each))
 
     def __len__(self) -> int:
         return len(self._open) + len(self._suspects)
 
     def add(self, digest: str, now: int, *, over: bool) -> Entry:
         """A text is given to the store; it is open from now on, or suspect where its link is over already."""
-        entry = Entry(digest, now, asyncio.get_running_loop().create_future())
+        entry = Entry(Stored(digest, now), asyncio.get_running_loop().create_future())
         if over:
             self._suspect(entry)
         else:
@@ -84,7 +79,7 @@ class Doubles:
         entry = found[0]
         if not over:
             self._clear(entry)
-            entry.since = now
+            entry.stored = Stored(digest, now)
             self._open[entry] = None
         return entry
 
@@ -104,7 +99,7 @@ class Doubles:
     def suspects(self) -> bytes:
         """JSON of what was open when an earlier link ended: a list of `Stored`."""
         if self._encoded is None:
-            self._encoded = msgspec.json.encode([entry.stored() for entry in self._suspects])
+            self._encoded = msgspec.json.encode([entry.stored for entry in self._suspects])
         return self._encoded
 
     @property
@@ -114,26 +109,26 @@ class Doubles:
 
     def open(self) -> list[Stored]:
         """What is open on this link."""
-        return [entry.stored() for entry in self._open]
+        return [entry.stored for entry in self._open]
 
     def _suspect(self, entry: Entry) -> None:
         self._suspects[entry] = None
-        self._by_digest.setdefault(entry.digest, []).append(entry)
+        self._by_digest.setdefault(entry.stored.digest, []).append(entry)
         self._encoded = None
 
     def _clear(self, entry: Entry) -> None:
         del self._suspects[entry]
-        alike = self._by_digest[entry.digest]
+        alike = self._by_digest[entry.stored.digest]
         alike.remove(entry)
         if not alike:
-            del self._by_digest[entry.digest]
+            del self._by_digest[entry.stored.digest]
         self._encoded = None
 
     def _forget(self, now: int) -> None:
         """Entries are in the order of their time, but where the clock was set."""
         while self._suspects:
             oldest = next(iter(self._suspects))
-            if len(self) <= MOST and abs(now - oldest.since) < KEPT_SECONDS:
+            if len(self) <= MOST and abs(now - oldest.stored.since) < KEPT_SECONDS:
                 return
             self._clear(oldest)
         while len(self._open) > MOST:

@@ -4,7 +4,6 @@ that it is too much."""
 from __future__ import annotations
 
 FIRST_INTERVAL = 0.02
-SLOWEST = 2.0
 _QUICKER = 0.98
 _AS_FAST_AS_IT_GOES = 0.001
 
@@ -19,7 +18,7 @@ class Pace:
         self._least = 1.0 / rate if rate > 0 else 0.0
         self._interval = 0.0
         self._next = 0.0
-        self._slowed = -SLOWEST
+        self._slowed: float | None = None
 
     @property
     def interval(self) -> float:
@@ -41,11 +40,12 @@ class Pace:
             if self._interval < _AS_FAST_AS_IT_GOES:
                 self._interval = 0.0
 
-    def busy(self, now: float) -> None:
-        """The carrier refused one because it is too much. Those that were on their way with it say nothing
-        new."""
-        if now - self._slowed < self._interval * 2:
+    def busy(self, now: float, slowest: float) -> None:
+        """The carrier refused one because it is too much; it is not made slower than `slowest` for that.
+        Those that were on their way with it say nothing new."""
+        if self._slowed is not None and now - self._slowed < self._interval * 2:
             return
         self._slowed = now
-        self._interval = min(max(self._interval * 2, self._least * 1.5, FIRST_INTERVAL), SLOWEST)
+        slower = max(self._interval * 2, self._least * 1.5, FIRST_INTERVAL)
+        self._interval = max(self._interval, min(slower, slowest))
         self._next = now + self._interval

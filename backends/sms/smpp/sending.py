@@ -8,7 +8,7 @@ import logging
 from backends.sms.carrier import NotPossible
 from backends.sms.smpp.options import SmppOptions
 from backends.sms.smpp.receipts import canonical
-from backends.sms.smpp.statuses import BUSY, NOT_NOW, OK, refusal
+from backends.sms.smpp.statuses import BUSY, NOT_NOW, OK, QUEUE_FULL, refusal
 from backends.sms.smpp.submits import Submission, Writer
 from backends.sms.smpp.times import Times
 from backends.sms.smpp.window import Answered, End, NoAnswer, NotWritten, Submit, Window
@@ -22,6 +22,9 @@ BUSY_SECONDS = 15.0
 TROUBLE_SECONDS = 60.0
 """How soon a text is tried again: where there is no link, where the carrier takes too little, where it has
 trouble of its own."""
+
+FIRST_PAUSE = 0.25
+"""After so long a text is offered again whose queue is full, then after twice as long each time."""
 
 _BUSY = "The carrier takes no more texts at the moment."
 _TROUBLE = "The carrier has trouble (error 0x{:08X})."
@@ -61,10 +64,13 @@ class Sender:
 
     async def _part(self, body: bytes, until: float) -> End:
         """Submit a part, again as long as the carrier is too busy for it."""
-        end = await self._window.submit(Submit(body))
+        end, pause = await self._window.submit(Submit(body)), FIRST_PAUSE
         while isinstance(end, Answered) and end.status in BUSY:
             if asyncio.get_running_loop().time() >= until:
                 break
+            if end.status == QUEUE_FULL:
+                await asyncio.sleep(pause)
+                pause *= 2
             end = await self._window.submit(Submit(body), again=True)
         return end
 

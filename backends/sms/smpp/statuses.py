@@ -13,8 +13,9 @@ THROTTLED = 0x58
 FAILED_FOR_NOW = 0x64
 FAILED_FOR_GOOD = 0x65
 
-BUSY = frozenset({QUEUE_FULL, THROTTLED})
-"""Too much at once: the same text is taken a moment later."""
+BUSY = {THROTTLED: 2.0, QUEUE_FULL: 0.1}
+"""Too much at once: the same text is taken a moment later. The route is slowed down for it, up to so many
+seconds from one text to the next: a full queue may be that of one number only."""
 
 NOT_NOW = frozenset({0x04, SYSTEM_ERROR, FAILED_FOR_NOW, 0x102})
 """Trouble of the SMSC's own, or with the bind: tried again after a while. ESME_RSUBMITFAIL (0x45) is not

@@ -70,8 +70,9 @@ class Window(AbstractBroker):  # type: ignore[misc]
         self._seconds = response_seconds
         self._queue: deque[Submit] = deque()
         self._leaving: Submit | None = None
-        self._open: dict[int, tuple[Submit, asyncio.TimerHandle]] = {}
+        self._sent: dict[int, tuple[Submit, asyncio.TimerHandle]] = {}
         self._stir = asyncio.Event()
+        self._closed = False
 
     # -- for those who send --
 
@@ -103,7 +104,7 @@ class Window(AbstractBroker):  # type: ignore[misc]
         loop = asyncio.get_running_loop()
         while True:
             self._stir.clear()
-            if self.why_down or not self._queue or len(self._open) >= self._size:
+            if self.why_down or not self._queue or len(self._sent) >= self._size:
                 await self._stir.wait()
                 continue
             wait = self._pace.wait(loop.time())
@@ -117,7 +118,7 @@ class Window(AbstractBroker):  # type: ignore[misc]
         """It has a sequence number, and is about to be written."""
         loop = asyncio.get_running_loop()
         timer = loop.call_later(self._seconds, self._late, message.sequence_num)
-        self._open[message.sequence_num] = message, timer
+        self._sent[message.sequence_num] = message, timer
         self._leaving = None
         self._pace.sent(loop.time())
 
@@ -125,13 +126,13 @@ class Window(AbstractBroker):  # type: ignore[misc]
 
     def answered(self, sequence: int, answer: Answered) -> bool:
         """The SMSC has answered. False: nobody waits for that (any more)."""
-        found = self._open.pop(sequence, None)
+        found = self._sent.pop(sequence, None)
         if found is None:
             return False
         message, timer = found
         timer.cancel()
         if answer.status in BUSY:
-            self._pace.busy(asyncio.get_running_loop().time())
+            self._pace.busy(asyncio.get_running_loop().time(), BUSY[answer.status])
         elif answer.status == OK:
             self._pace.taken()
         _ended(message, answer)
@@ -140,16 +141,17 @@ class Window(AbstractBroker):  # type: ignore[misc]
 
     def up(self) -> None:
         """There is a link."""
-        self.why_down = ""
-        self._stir.set()
+        if not self._closed:
+            self.why_down = ""
+            self._stir.set()
 
     def down(self, why: str, lost: str) -> None:
         """There is none any more: `why`, and `lost` to those who wait for an answer."""
         self.why_down = why
-        for message, timer in self._open.values():
+        for message, timer in self._sent.values():
             timer.cancel()
             _ended(message, NoAnswer(lost))
-        self._open.clear()
+        self._sent.clear()
         self._not_written(why)
         self._stir.set()
 
@@ -160,21 +162,26 @@ class Window(AbstractBroker):  # type: ignore[misc]
         for message in waiting:
             _ended(message, NotWritten(why))
 
-    # -- at the end --
+    # -- at the ends --
+
+    def open(self) -> None:
+        """Links may come from now on."""
+        self._closed = False
 
     def close(self) -> None:
-        """Nothing more goes out; what waits for an answer still does."""
+        """Nothing more goes out, by this link or others; what waits for an answer still does."""
+        self._closed = True
         self.why_down = LEAVING
         self._not_written(LEAVING)
 
     async def answered_all(self) -> None:
         """Return when nothing waits for an answer any more."""
-        while self._open:
+        while self._sent:
             self._stir.clear()
             await self._stir.wait()
 
     def _late(self, sequence: int) -> None:
-        message, _ = self._open.pop(sequence)
+        message, _ = self._sent.pop(sequence)
         _ended(message, NoAnswer(f"The carrier has not answered within {self._seconds:g} seconds."))
         self._stir.set()
 
