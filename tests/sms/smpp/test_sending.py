@@ -241,7 +241,7 @@ async def test_a_late_answer_disturbs_nobody(smsc: Smsc, phones: PhoneNetwork, t
     async with on_stage(smsc, phones, tmp_path, response_seconds=1.0) as stage:
         await phones.rule("15552222222", delay=1200)
         assert isinstance(await stage.send("slow", to="+15552222222"), Unknown)
-        await asyncio.sleep(0.3)
+        await phones.wait("answered")
         assert isinstance(await stage.send("next"), Sent)
 
 
