@@ -128,7 +128,10 @@ class ReactionsChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 class Delivered(msgspec.Struct, frozen=True, tag=True):
-    """The network reports that a message of ours reached its recipient."""
+    """The network reports that a message of ours reached its recipient.
+
+    It may overtake the `Sent` that brings the id of `target`: it then waits for that, for up to 30 s. The
+    awaitable of `Host.emit` completes when the user has been told, or when nobody can be."""
 
     chat: Chat
     target: MessageId

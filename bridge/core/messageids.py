@@ -4,15 +4,23 @@ The newest of what users sent is in memory, all of it for `KEPT_DAYS` in the sto
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from bridge.api import AccountId, ContactId, MessageId
+from bridge.core.expected import Expected
 from bridge.core.sentids import SentIds
 from bridge.store.errors import StoreDown
 from bridge.store.message_ids import KnownMessage
 from bridge.store.message_ids import MessageIds as StoredIds
 
 KEPT_DAYS = 400
+
+SOON_SECONDS = 0.05
+"""A report that has overtaken the answer to its message is not looked for in the store before."""
+
+PATIENCE_SECONDS = 30.0
+"""A report waits no longer for the answer to its message."""
 
 
 class MessageIds:
@@ -22,6 +30,7 @@ class MessageIds:
     def __init__(self, stored: StoredIds) -> None:
         self._stored = stored
         self.newest = SentIds()
+        self.expected = Expected()
 
     def sent(
         self,
@@ -35,6 +44,8 @@ class MessageIds:
         for message_id in ids:
             self.newest.remember(account, (message_id,), resource, stanza_id, contact)
             self._stored.put(account, message_id, contact, stanza_id, resource)
+            if self.expected:
+                self.expected.known(account, message_id)
 
     def received(self, account: AccountId, contact: ContactId, message_id: MessageId, stanza_id: str) -> None:
         """A contact's message goes to the user under this stanza id."""
@@ -53,6 +64,23 @@ class MessageIds:
         if known is not None:
             return KnownMessage(*known)
         return await self._stored.stanza(account, message_id)
+
+    async def reported(self, account: AccountId, message_id: MessageId) -> KnownMessage | None:
+        """As `sure_stanza`. Where the answer to a message is still to come, which may bring that id, it is
+        waited for."""
+        waiting = self.expected.expect(account, message_id)
+        if waiting is None:
+            return await self.sure_stanza(account, message_id)
+        try:
+            await asyncio.wait({waiting}, timeout=SOON_SECONDS)
+            known = await self.sure_stanza(account, message_id)
+            if known is None:
+                await asyncio.wait({waiting}, timeout=PATIENCE_SECONDS)
+                newest = self.newest.find(account, message_id)
+                known = None if newest is None else KnownMessage(*newest)
+            return known
+        finally:
+            self.expected.forget(waiting)
 
     async def network_id(self, account: AccountId, contact: ContactId, stanza_id: str) -> MessageId | None:
         """The network's id for a stanza in a contact's chat; None: not known (any more)."""

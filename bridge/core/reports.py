@@ -40,7 +40,8 @@ class Reports:
 
     def take(self, live: LiveAccount, event: Report, contact: ContactId, cursor: Cursor) -> Awaitable[None]:
         """Tell the user. The awaitable completes when they have been told: a network that waits for that
-        gives the report again after a crash. It raises `ConnectionLost` while the store is out."""
+        gives the report again after a crash. It raises `ConnectionLost` while the store is out. One that
+        comes before the answer to its message waits for that."""
         known = self._ground.message_ids.newest.find(live.id, event.target)
         if known is None or cursor is not None or not self._ground.link_is_up:
             late = self._take_late(live, event, contact, cursor)
@@ -53,7 +54,7 @@ class Reports:
 
     async def _take_late(self, live: LiveAccount, event: Report, contact: ContactId, cursor: Cursor) -> None:
         try:
-            sent = await self._ground.message_ids.sure_stanza(live.id, event.target)
+            sent = await self._ground.message_ids.reported(live.id, event.target)
         except StoreDown as error:
             raise ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) from error
         if sent is None or not sent.resource:
