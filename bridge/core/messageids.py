@@ -5,7 +5,7 @@ The newest of what users sent is in memory, all of it for `KEPT_DAYS` in the sto
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from bridge.api import AccountId, ContactId, MessageId
 from bridge.core.expected import Expected
@@ -36,15 +36,24 @@ class MessageIds:
         self,
         account: AccountId,
         contact: ContactId,
-        ids: Iterable[MessageId],
+        ids: Sequence[MessageId],
         resource: str,
         stanza_id: str,
+        written_to: str = "",
     ) -> None:
-        """A user's message went out under these ids (one for each part)."""
-        for message_id in ids:
-            self.newest.remember(account, (message_id,), resource, stanza_id, contact)
-            self._stored.put(account, message_id, contact, stanza_id, resource)
-            if self.expected:
+        """A user's message went out under these ids (one for each part). `written_to` is the JID that it was
+        sent to, where that is not the contact's own. Hot."""
+        if len(ids) == 1 and not written_to:
+            self.newest.remember(account, ids[0], (resource, stanza_id, contact))
+            self._stored.put(account, ids[0], contact, stanza_id, resource)
+        elif ids:
+            message = KnownMessage(resource, stanza_id, contact, written_to=written_to)
+            ids = tuple(dict.fromkeys(ids))
+            for part, message_id in enumerate(ids, 1):
+                self.newest.remember(account, message_id, message.of_parts(part, len(ids)))
+            self._stored.put_sent(account, ids, message)
+        if self.expected:
+            for message_id in ids:
                 self.expected.known(account, message_id)
 
     def received(self, account: AccountId, contact: ContactId, message_id: MessageId, stanza_id: str) -> None:
@@ -62,7 +71,7 @@ class MessageIds:
         """As `stanza`, but raises StoreDown where that cannot be told now."""
         known = self.newest.find(account, message_id)
         if known is not None:
-            return KnownMessage(*known)
+            return known
         return await self._stored.stanza(account, message_id)
 
     async def reported(self, account: AccountId, message_id: MessageId) -> KnownMessage | None:
@@ -76,8 +85,7 @@ class MessageIds:
             known = await self.sure_stanza(account, message_id)
             if known is None:
                 await asyncio.wait({waiting}, timeout=PATIENCE_SECONDS)
-                newest = self.newest.find(account, message_id)
-                known = None if newest is None else KnownMessage(*newest)
+                known = self.newest.find(account, message_id)
             return known
         finally:
             self.expected.forget(waiting)
