@@ -223,8 +223,10 @@ class GatewayHost(Resolver, Protocol):
 
     async def holder(self, claim: str) -> Host | None:
         """The host of the account that holds a claim, whether or not its session is connected; None: nobody
-        does. Its `emit` may be called from any of the backend's tasks. Raises `ConnectionLost` while the
-        database is out."""
+        does. Its `emit` may be called from any of the backend's tasks. It comes from memory nearly always, so
+        ask for each message rather than keep it: the claim may be another's by the next one. Raises
+        `ConnectionLost` while the database is out, `AuthFailed` where what was registered cannot be read any
+        more."""
 
 
 class ServingBackend(Backend, Protocol):

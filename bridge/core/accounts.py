@@ -23,6 +23,7 @@ from bridge.core.admission import Admission
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
+from bridge.core.register import Register
 from bridge.core.serving import serving
 from bridge.core.storage import asking_store
 from bridge.core.values import AccountStatus, Registered, SessionState
@@ -37,20 +38,19 @@ QUERY_SECONDS = 30.0
 class Accounts:
     """What users do with their accounts on one gateway."""
 
-    def __init__(self, ground: Ground, pool: SessionPool, admission: Admission) -> None:
+    def __init__(self, ground: Ground, register: Register, pool: SessionPool, admission: Admission) -> None:
         self._ground = ground
+        self._known = register
         self._pool = pool
         self._admission = admission
-        self._registered = pool.registered
         self._registering: set[str] = set()
         self.is_registered = pool.is_registered
 
     async def load(self) -> None:
         """Read who is registered, and open the sessions that live as long as their registration."""
-        for row in await self._ground.store.registrations.list(self._ground.domain):
-            self._registered.setdefault(row.user, set()).add(NetworkId(row.network))
+        for user, network in await self._known.load():
             if not self._ground.info.on_demand:
-                self._pool.ensure(self._pool.live(row.user, NetworkId(row.network)))
+                self._pool.ensure(self._pool.live(user, network))
 
     async def form(self, user: str, network: NetworkId) -> Form:
         """The registration form, filled in with what is known; secrets never are. Raises `Unavailable`."""
@@ -108,23 +108,21 @@ class Accounts:
                 )
         except ClaimTaken as error:
             raise RegistrationRefused(f"{error.name} is taken by somebody else here.") from error
-        self._registered.setdefault(user, set()).add(network)
+        self._known.put(user, network)
         log.info("registered", extra={"account": self._ground.account_id(user, network)})
         await self._reopen(user, network)
 
     async def unregister(self, user: str, network: NetworkId) -> bool:
         """Remove a registration; for the network `""` all that the gateway has of the user. False: there was
         none. Raises `Unavailable`."""
-        networks = list(self._registered.get(user, ())) if network == "" else [network]
-        was_registered = any(known in self._registered.get(user, ()) for known in networks)
+        networks = list(self._known.networks(user)) if network == "" else [network]
+        was_registered = any(known in self._known.networks(user) for known in networks)
         for known in networks:
             with asking_store():
                 await self._ground.store.registrations.remove(self._ground.domain, user, known)
-            self._registered.get(user, set()).discard(known)
-        if not self._registered.get(user):
-            self._registered.pop(user, None)
+            self._known.remove(user, known)
         for live in self._pool.of(user):
-            live.registered = live.network in self._registered.get(user, ())
+            self._follow(live)
             if not live.wanted:
                 await self._close(live)
         for known in networks:
@@ -133,6 +131,11 @@ class Accounts:
                 await self._ground.store.cursors.forget(account)
                 await self._ground.store.message_ids.forget(account)
         return was_registered
+
+    def _follow(self, live: LiveAccount) -> None:
+        """A registration of its user has changed."""
+        live.registered = live.network in self._known.networks(live.user)
+        live.registration_changed()
 
     async def _close(self, live: LiveAccount) -> None:
         """Nothing needs the session. One that lives by its registration is over before that is forgotten."""
@@ -184,7 +187,7 @@ class Accounts:
     async def _reopen(self, user: str, network: NetworkId) -> None:
         """A registration has changed: sessions that wait for a login, or live by it, start anew."""
         for live in self._pool.of(user):
-            live.registered = live.network in self._registered.get(user, ())
+            self._follow(live)
             if live.state is SessionState.NEEDS_LOGIN and (live.wanted or not self._ground.info.on_demand):
                 self._pool.ensure(live)
         if not self._ground.info.on_demand:

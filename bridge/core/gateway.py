@@ -22,6 +22,7 @@ from bridge.core.outbound import Outbound
 from bridge.core.outbox import Outbox
 from bridge.core.pool import SessionPool
 from bridge.core.ports import Face
+from bridge.core.register import Register
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
 from bridge.core.roomregistry import RoomRegistry
@@ -52,9 +53,10 @@ class Gateway:
         self.settings = settings or CoreSettings()
         self._ground = ground = Ground(domain, backend, store, self.settings)
         self._tasks = tasks = Tasks()
-        self._pool = pool = SessionPool(ground)
+        register = Register(ground)
+        self._pool = pool = SessionPool(ground, register)
         self._admission = admission = Admission(ground, pool)
-        self.accounts = Accounts(ground, pool, admission)
+        self.accounts = Accounts(ground, register, pool, admission)
         self._archive = archive = RoomArchive(ground)
         self._residents = residents = Residents(ground)
         self._returning: Sequence[RoomResource] = ()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import cast
 
 from bridge.api import (
+    Account,
     AccountId,
     Capabilities,
     Chat,
@@ -42,7 +43,8 @@ class LiveAccount:
     `parting`: it will be, with these words, when the lanes are empty; `quit`: the user ended it in the
     network's own way, and has not come back; `grace`: when it is closed if nobody needs it by then;
     `mending`: when its user is told that its connection broke, if it has not come back by then;
-    `placing`: the newest direct message whose turn has not come.
+    `placing`: the newest direct message whose turn has not come; `account`: what was registered, as it was
+    read lately.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
@@ -75,6 +77,9 @@ class LiveAccount:
         self.quit = False
         self.attempts = Attempts()
         self.placing: asyncio.Task[Awaitable[None]] | None = None
+        self.account: Account | None = None
+        self.account_until = 0.0
+        self.account_change = 0
         self._waiters: list[asyncio.Future[Session]] = []
 
     def __repr__(self) -> str:
@@ -91,6 +96,11 @@ class LiveAccount:
         if self.hold or any(room.wanted for room in self.rooms.values()):
             return True
         return self.registered and not self.info.on_demand
+
+    def registration_changed(self) -> None:
+        """What is known of it is of no use any more, nor what is being read."""
+        self.account = None
+        self.account_change += 1
 
     def end_grace(self) -> None:
         """The session is needed again, or is over."""

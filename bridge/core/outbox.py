@@ -219,6 +219,15 @@ class DirectJob:
             self._ahead.put_back()
             return early
         await self._ahead.begin(self._row)
+        account = self._ground.account_id(self._item.user, self._item.address.network)
+        expected = self._ground.message_ids.expected
+        expected.begin(account)
+        try:
+            return await self._try(session)
+        finally:
+            expected.end(account)
+
+    async def _try(self, session: Session) -> float | None:
         outcome = await self._attempt(session)
         self._ahead.end(self._row, sent=isinstance(outcome, Sent))
         if isinstance(outcome, Unknown) and self._ground.info.resend_unknown:

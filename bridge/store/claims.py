@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Connection
@@ -12,6 +14,11 @@ from bridge.store.database import Reader
 from bridge.store.errors import StoreError
 from bridge.store.tables import claims
 from bridge.store.writer import Writer
+
+T = TypeVar("T")
+
+KNOWN_SECONDS = 5.0
+MOST_KNOWN = 10_000
 
 
 class Holder(NamedTuple):
@@ -47,17 +54,51 @@ def set_claims(connection: Connection, gateway: str, holder: Holder, names: Sequ
 
 
 class Claims:
-    """Who holds what. Claims are set with a registration (`Registrations.put`), and go with it."""
+    """Who holds what. Claims are set with a registration (`Registrations.put`), and go with it.
+
+    Of those that were asked for, `MOST_KNOWN` are in memory. That is exact for what changes through this
+    store; what another process changes is seen after `KNOWN_SECONDS`."""
 
     def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
+        self._known: dict[tuple[str, str], tuple[Holder | None, float]] = {}
+        self._changes = 0
+        self._changing = 0
 
     async def holder(self, gateway: str, name: str) -> Holder | None:
-        """Who holds a name; None: nobody. Raises StoreDown."""
+        """Who holds a name; None: nobody. Raises StoreDown. Hot."""
+        known = self._known.get((gateway, name))
+        if known is not None and known[1] > time.monotonic():
+            return known[0]
         query = select(claims.c.user, claims.c.network).where(
             claims.c.gateway == gateway, claims.c.name == name
         )
+        changes = self._changes
         await self._writer.flush()
         row = await self._reader.run(lambda connection: connection.execute(query).first())
-        return Holder(*row) if row else None
+        holder = Holder(*row) if row else None
+        if changes == self._changes and not self._changing:
+            self._remember((gateway, name), holder)
+        return holder
+
+    def change(self, written: asyncio.Future[T]) -> asyncio.Future[T]:
+        """Claims change with what this future stands for. It goes on, whoever is cancelled meanwhile."""
+        self._changing += 1
+        self._forget()
+        written.add_done_callback(self._changed)
+        return asyncio.shield(written)
+
+    def _changed(self, _written: object) -> None:
+        self._changing -= 1
+        self._forget()
+
+    def _forget(self) -> None:
+        self._changes += 1
+        self._known.clear()
+
+    def _remember(self, key: tuple[str, str], holder: Holder | None) -> None:
+        self._known.pop(key, None)
+        if len(self._known) >= MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[key] = holder, time.monotonic() + KNOWN_SECONDS

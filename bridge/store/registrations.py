@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.sql import ColumnElement
 
-from bridge.store.claims import Holder, set_claims
+from bridge.store.claims import Claims, Holder, set_claims
 from bridge.store.database import Reader
 from bridge.store.errors import VaultError
 from bridge.store.rotation import Column, rotate
@@ -44,8 +44,9 @@ class Registration(NamedTuple):
 class Registrations:
     """Registrations. Changes return when they are on disk; they raise StoreDown when that takes too long."""
 
-    def __init__(self, engine: Engine, writer: Writer, reader: Reader, vault: Vault) -> None:
+    def __init__(self, engine: Engine, writer: Writer, reader: Reader, vault: Vault, claims: Claims) -> None:
         self._writer = writer
+        self._claims = claims
         self._reader = reader
         self._vault = vault
         self._put = insert_or_replace(engine, registrations)
@@ -68,7 +69,7 @@ class Registrations:
             set_claims(connection, gateway, Holder(user, network), claims)
             self._put(connection, [row])
 
-        await self._writer.submit_unit_soon(write)
+        await self._claims.change(self._writer.submit_unit_soon(write))
 
     async def remove(self, gateway: str, user: str, network: str) -> bool:
         """Forget a registration. Returns whether there was one."""
@@ -78,7 +79,7 @@ class Registrations:
             set_claims(connection, gateway, Holder(user, network), ())
             return bool(connection.execute(gone).rowcount)
 
-        return await self._writer.submit_unit_soon(remove)
+        return await self._claims.change(self._writer.submit_unit_soon(remove))
 
     async def get(self, gateway: str, user: str, network: str) -> Registration | None:
         """None: not registered."""
