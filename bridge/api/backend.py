@@ -5,7 +5,7 @@ An adapter implements `Backend` (one per gateway domain) and `Session` (one per 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -228,13 +228,30 @@ class GatewayHost(Resolver, Protocol):
         `ConnectionLost` while the database is out, `AuthFailed` where what was registered cannot be read any
         more."""
 
+    async def enrol(
+        self,
+        user: str,
+        network: NetworkId,
+        settings: Mapping[str, str],
+        claims: Sequence[str] | None = None,
+    ) -> None:
+        """See to it that a user is registered whom the admin's own configuration names (by a bare JID), with
+        these settings; others that are registered stay as they are, and so do secrets, of which none can be
+        given here. The account then holds `claims` (None: what `ServingBackend.claims` says of all its
+        settings), and whoever else had one of them has lost it.
+
+        It is the admin's word: nothing is tried, the user need never have been here, nor be one who may
+        register. Who was not registered is asked to have the gateway in the roster. Saying it again changes
+        nothing, so say it at each start. Raises `ConnectionLost` while the database is out, `ValueError` for
+        what is no bare JID and for a secret."""
+
 
 class ServingBackend(Backend, Protocol):
     """A backend that is reached from outside. No backend need be one."""
 
     def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
         """The names that a registration with these settings holds alone on this gateway (an address, a
-        number). A registration whose claim another account holds is refused."""
+        number). A registration whose claim another account holds is refused. Pure and cheap."""
 
     async def serve(self, host: GatewayHost) -> None:
         """Listen, for as long as the gateway runs; ended by cancelling. Raises `ConnectionLost` where that

@@ -36,21 +36,36 @@ class ClaimTaken(StoreError):
         self.name = name
 
 
-def set_claims(connection: Connection, gateway: str, holder: Holder, names: Sequence[str]) -> None:
-    """Give an account these claims instead of those it has. Raises ClaimTaken."""
+class Taken(NamedTuple):
+    """A claim that was taken away from an account."""
+
+    name: str
+    holder: Holder
+
+
+def set_claims(
+    connection: Connection, gateway: str, holder: Holder, names: Sequence[str], *, force: bool = False
+) -> list[Taken]:
+    """Give an account these claims instead of those it has. Raises ClaimTaken where another has one of them;
+    with `force` it is taken away from that one."""
     table = claims.c
-    taken = select(table.name).where(
+    others = (
         table.gateway == gateway,
         table.name.in_(names),
         (table.user != holder.user) | (table.network != holder.network),
     )
-    if names and (name := connection.execute(taken.limit(1)).scalar()) is not None:
-        raise ClaimTaken(name)
+    found = connection.execute(select(table.name, table.user, table.network).where(*others)).all()
+    taken = [Taken(row.name, Holder(row.user, row.network)) for row in found]
+    if taken and not force:
+        raise ClaimTaken(taken[0].name)
+    if taken:
+        connection.execute(delete(claims).where(*others))
     own = (table.gateway == gateway, table.user == holder.user, table.network == holder.network)
     connection.execute(delete(claims).where(*own))
     for name in dict.fromkeys(names):
         row = {"gateway": gateway, "name": name, "user": holder.user, "network": holder.network}
         connection.execute(insert(claims).values(row))
+    return taken
 
 
 class Claims:
@@ -81,6 +96,14 @@ class Claims:
         if changes == self._changes and not self._changing:
             self._remember((gateway, name), holder)
         return holder
+
+    async def of(self, gateway: str, holder: Holder) -> frozenset[str]:
+        """What an account holds. Raises StoreDown."""
+        query = select(claims.c.name).where(
+            claims.c.gateway == gateway, claims.c.user == holder.user, claims.c.network == holder.network
+        )
+        await self._writer.flush()
+        return frozenset(await self._reader.run(lambda connection: connection.execute(query).scalars().all()))
 
     def change(self, written: asyncio.Future[T]) -> asyncio.Future[T]:
         """Claims change with what this future stands for. It goes on, whoever is cancelled meanwhile."""

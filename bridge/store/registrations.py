@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.sql import ColumnElement
 
-from bridge.store.claims import Claims, Holder, set_claims
+from bridge.store.claims import Claims, Holder, Taken, set_claims
 from bridge.store.database import Reader
 from bridge.store.errors import VaultError
 from bridge.store.rotation import Column, rotate
@@ -50,6 +50,7 @@ class Registrations:
         self._reader = reader
         self._vault = vault
         self._put = insert_or_replace(engine, registrations)
+        self._amend = insert_or_replace(engine, registrations, only=("settings",))
 
     async def put(self, registration: Registration, claims: Sequence[str] = ()) -> None:
         """Keep a registration with its claims, instead of an older one. Raises VaultError for a locked one,
@@ -61,7 +62,7 @@ class Registrations:
             "gateway": gateway,
             "user": user,
             "network": network,
-            "settings": msgspec.json.encode(dict(registration.settings)).decode(),
+            "settings": _encoded(registration.settings),
             "secrets": self._vault.encrypt(_context(key), registration.secrets),
         }
 
@@ -70,6 +71,26 @@ class Registrations:
             self._put(connection, [row])
 
         await self._claims.change(self._writer.submit_unit_soon(write))
+
+    async def amend(
+        self, gateway: str, holder: Holder, settings: Mapping[str, str], claims: Sequence[str]
+    ) -> Sequence[Taken]:
+        """Keep these settings, and leave the secrets as they are, also those that cannot be read. Whoever
+        else has a claim loses it: returned."""
+        row = {
+            "gateway": gateway,
+            "user": holder.user,
+            "network": holder.network,
+            "settings": _encoded(settings),
+            "secrets": b"",
+        }
+
+        def write(connection: Connection) -> Sequence[Taken]:
+            taken = set_claims(connection, gateway, holder, claims, force=True)
+            self._amend(connection, [row])
+            return taken
+
+        return await self._claims.change(self._writer.submit_unit_soon(write))
 
     async def remove(self, gateway: str, user: str, network: str) -> bool:
         """Forget a registration. Returns whether there was one."""
@@ -119,6 +140,10 @@ class Registrations:
 def _is(gateway: str, user: str, network: str) -> tuple[ColumnElement[bool], ...]:
     table = registrations.c
     return table.gateway == gateway, table.user == user, table.network == network
+
+
+def _encoded(settings: Mapping[str, str]) -> str:
+    return msgspec.json.encode(dict(settings)).decode()
 
 
 def _context(key: tuple[str, ...]) -> str:

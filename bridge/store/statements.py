@@ -57,10 +57,15 @@ def insert_new(engine: Engine, table: Table, *, without: Collection[str] = ()) -
     return Statement(engine, insert_into(engine, table).values(given).on_conflict_do_nothing())
 
 
-def insert_or_replace(engine: Engine, table: Table) -> Statement:
-    """Insert rows, or give the row with the same primary key the new values."""
+def insert_or_replace(engine: Engine, table: Table, *, only: Collection[str] = ()) -> Statement:
+    """Insert rows, or give the row with the same primary key the new values; of some columns `only`, if they
+    are named."""
     statement = insert_into(engine, table)
-    others = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
+    others = {
+        c.name: statement.excluded[c.name]
+        for c in table.columns
+        if not c.primary_key and (not only or c.name in only)
+    }
     keys = list(table.primary_key)
     return Statement(engine, statement.on_conflict_do_update(index_elements=keys, set_=others))
 

@@ -38,11 +38,7 @@ class Registrar:
         A new registration makes the gateway (or the network) ask to be in the user's roster (XEP-0100 §4.1).
         Raises RegistrationRefused.
         """
-        new = not await self.registered(user, network)
-        await self._gateway.accounts.register(user, network, values)
-        if new:
-            self._gateway.face.subscription(user, self._jid(network), "subscribe")
-        return new
+        return await self._gateway.accounts.register(user, network, values)
 
     async def unregister(self, user: str, network: NetworkId) -> bool:
         """Remove a registration (network `""`: everything), and leave the roster (XEP-0100 §4.3). Returns

@@ -190,7 +190,7 @@ async def test_one_registration_is_tried_at_a_time(world: World, monkeypatch: py
 
     monkeypatch.setattr(network, "check_registration", slow)
     first = asyncio.create_task(accounts.register(ALICE, NOWHERE, {"nick": "ally"}))
-    await until(lambda: accounts._registering)
+    await until(lambda: world.gateway._registering._turns)
     with pytest.raises(RegistrationRefused, match="still being tried"):
         await accounts.register(ALICE, NOWHERE, {"nick": "al"})
     other = asyncio.create_task(accounts.register(CAROL, NOWHERE, {"nick": "caro"}))
