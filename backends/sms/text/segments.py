@@ -60,13 +60,14 @@ class Split(msgspec.Struct, frozen=True):
     count: int
 
 
-def split(text: str, way: Way = Way.UDH8, reference: int = 0) -> Split:
+def split(text: str, way: Way = Way.UDH8, reference: int = 0, *, ucs2: bool = False) -> Split:
     """A text cut into segments; `reference` should differ from those of other texts to the same number.
+    `ucs2`: in UCS-2, also where the GSM alphabet would do.
 
     It is never cut inside an escape, a surrogate pair, or what is shown as one character, unless that alone
     is longer than a segment. A lone surrogate is sent as U+FFFD, all else as it is written, U+0000 too.
     Raises `NotPossible` where there would be more than 255."""
-    alphabet, whole, pieces = _cut(text, way)
+    alphabet, whole, pieces = _cut(text, way, ucs2)
     if way is Way.PAYLOAD or len(pieces) == 1:
         return Split(alphabet, (Segment(whole, _octets(whole, alphabet)),), len(pieces))
     segments = tuple(
@@ -76,17 +77,17 @@ def split(text: str, way: Way = Way.UDH8, reference: int = 0) -> Split:
     return Split(alphabet, segments, len(pieces))
 
 
-def count(text: str, way: Way = Way.UDH8) -> int:
+def count(text: str, way: Way = Way.UDH8, *, ucs2: bool = False) -> int:
     """How many segments a text is, as in `Split.count`. Raises `NotPossible`."""
-    return len(_cut(text, way)[2])
+    return len(_cut(text, way, ucs2)[2])
 
 
-def _cut(text: str, way: Way) -> tuple[Alphabet, str, list[str]]:
+def _cut(text: str, way: Way, ucs2: bool) -> tuple[Alphabet, str, list[str]]:
     """The alphabet, the text as it can be sent, and its pieces."""
     septets, units = (152, 66) if way is Way.UDH16 else (153, 67)
     if len(text) > MOST * septets:
         raise _too_long()
-    octets = gsm.encode(text)
+    octets = None if ucs2 else gsm.encode(text)
     if octets is None:
         text = _without_lone_surrogates(text)
         alphabet, pieces = Alphabet.UCS2, list(_unit_pieces(text, units))
