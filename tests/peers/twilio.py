@@ -97,9 +97,10 @@ class Twilio:
     """The provider.
 
     `phones`: what each number outside got, in order. `asked`: (method, path) of each request. `forms`: each
-    text that was handed over. `next`: behaviours for the next of them. `reach`: where addresses of customers
-    really are (a proxy's work). `media`: file name -> (type, content); `media_status`: answer so for the next
-    files. `shown`: the `Authorization` that the files' own host was shown."""
+    text that was handed over; `next`: behaviours for the next of them. `odd`: (status, body) for all requests.
+    `reach`: where addresses of customers really are (a proxy's work). `media`: file name -> (type, content);
+    `media_status`: answers to the next requests for one; `redirects` of the files' own host; `shown`: the
+    `Authorization` that this one was shown."""
 
     def __init__(self, port: int, ca_file: Path) -> None:
         self.port = port
@@ -115,7 +116,9 @@ class Twilio:
         self.reach: dict[str, str] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
         self.media_status: list[int] = []
+        self.odd: tuple[int, str] | None = None
         self.shown: list[str] = []
+        self.redirects: dict[str, str] = {}
         self.arrived = asyncio.Event()
 
     # --- customers, and people outside ---
@@ -217,6 +220,8 @@ class Twilio:
         self.asked.append((request.method, request.path))
         if request.host.partition(":")[0] == MEDIA_HOST:
             return self._file(request)
+        if self.odd is not None:
+            return web.Response(status=self.odd[0], text=self.odd[1])
         parts = request.path.removesuffix(".json").strip("/").split("/")
         if len(parts) < 3 or parts[:2] != ["2010-04-01", "Accounts"]:
             return error(20404)
@@ -287,6 +292,8 @@ class Twilio:
 
     def _file(self, request: web.Request) -> web.Response:
         self.shown.append(request.headers.get("Authorization", ""))
+        if request.path in self.redirects:
+            raise web.HTTPFound(self.redirects[request.path])
         kind, content = self.media[request.path.strip("/")]
         return web.Response(body=content, content_type=kind)
 
@@ -342,8 +349,8 @@ class Twilio:
 
 
 def signature(token: str, url: str, fields: Mapping[str, str]) -> str:
-    """`X-Twilio-Signature`: the full URL, then the POST variables sorted by name, each name and value appended;
-    signed with HMAC-SHA1 and the AuthToken; base64."""
+    """`X-Twilio-Signature`: the full URL, then the POST variables in the order of their names, each name and
+    value appended; signed with HMAC-SHA1 and the AuthToken; base64."""
     text = url
     for name in sorted(fields):
         text += name

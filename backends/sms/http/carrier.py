@@ -102,9 +102,11 @@ class TwilioCarrier:
         files, text = _with_links(outgoing)
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG, f"The text is too long: {LONGEST} characters at most.")
+        if why := addresses.can_answer(outgoing.contact):
+            return Refused(Reason.FORBIDDEN, why)
         if not text and not files:
             return Refused(Reason.BAD_REQUEST, "There is nothing to send.")
-        form = [("From", outgoing.number), ("To", addresses.dialled(outgoing.contact)), ("Body", text)]
+        form = [("From", outgoing.number), ("To", addresses.tel(outgoing.contact)), ("Body", text)]
         form += [("MediaUrl", each.url) for each in files]
         if self._options.reports:
             form.append(("StatusCallback", self._callback + (AGAIN if self._access.is_twilio else "")))

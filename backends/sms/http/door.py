@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+_strangers = logging.getLogger(f"{__name__}.strangers")
+_strangers.setLevel(logging.CRITICAL)
+"""aiohttp would log a traceback for each request that is no HTTP; the handler logs its own faults."""
 
 
 class Door:
@@ -39,6 +44,7 @@ class Door:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_strangers,
             keepalive_timeout=self._idle_seconds,
             lingering_time=1.0,
             shutdown_timeout=2.0,

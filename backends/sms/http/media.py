@@ -26,14 +26,12 @@ _PASSING = frozenset({404, 408, 425, 429})
 
 async def bring(host: Host, client: Client, access: Access, url: str, media_type: str) -> Attachment:
     """Fetch a file and upload it. Raises `TransferFailed`, which says whether it may work later."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="xmpp-bridge-mms-")
-    try:
-        file = Path(folder.name) / "file"
+    # Made and removed here, not in a thread: who is cancelled while a thread makes it leaves it behind.
+    with tempfile.TemporaryDirectory(prefix="xmpp-bridge-mms-") as folder:
+        file = Path(folder) / "file"
         found = await _fetch(client, access, url, file)
         kind = media_type or found or "application/octet-stream"
         return await host.upload(file, _name(url, kind), kind)
-    finally:
-        await asyncio.to_thread(folder.cleanup)
 
 
 async def _fetch(client: Client, access: Access, url: str, file: Path) -> str:
@@ -87,7 +85,7 @@ async def _save(response: Any, file: Path) -> None:
     if (response.content_length or 0) > LARGEST:
         raise TransferFailed(too_big, again=False)
     size = 0
-    with await asyncio.to_thread(file.open, "wb") as out:
+    with file.open("wb") as out:
         async for chunk in response.content.iter_chunked(64 * 1024):
             size += len(chunk)
             if size > LARGEST:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from functools import lru_cache
+
+import phonenumbers
 
 from backends.sms import addresses
 from backends.sms.carrier import Desk
 from backends.sms.http import media
 from backends.sms.http.client import Client
-from backends.sms.http.fields import BadRequest, Fields
+from backends.sms.http.fields import Fields
 from backends.sms.http.line import Line
 from backends.sms.http.reasons import failure
 from backends.sms.values import Arrived, Report, Verdict
-from bridge.api import Attachment, BadAddress, ContactId, Host, TransferFailed
+from bridge.api import Attachment, ContactId, Host, TransferFailed
 
 CURSOR = "sms http last"
 """Under this the last text's id is saved with the text: what comes with a cursor is not shown before it is
@@ -47,7 +50,7 @@ async def take_text(line: Line, desk: Desk, fields: Fields, patience: Patience =
     Raises `BadRequest`, `Nobody`, `TransferFailed` (a file cannot be had now), and `ConnectionLost` while the
     database is out: nothing is lost if the same comes again, and nothing doubled."""
     sid, number = fields.sid(), fields.need("To")
-    contact, name = _person(fields.need("From"))
+    contact, name = _person(fields.need("From"), number, fields)
     host = await line.holder(desk, number)
     if host is None:
         raise Nobody
@@ -67,7 +70,7 @@ async def take_report(line: Line, desk: Desk, fields: Fields) -> None:
     """What became of a text of ours; returns when it is stored. What says only that it is on its way is not
     passed on. Raises `BadRequest`, `Nobody`, `ConnectionLost`."""
     sid, number = fields.sid(), fields.need("From")
-    contact, _ = _person(fields.need("To"))
+    contact, _ = _person(fields.need("To"), number, fields)
     status = fields.get("MessageStatus") or fields.need("SmsStatus")
     verdict = _VERDICTS.get(status.strip().lower())
     if verdict is None:
@@ -84,11 +87,19 @@ def _code(fields: Fields) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
 
 
-def _person(text: str) -> tuple[ContactId, str]:
+def _person(text: str, own: str, fields: Fields) -> tuple[ContactId, str]:
+    """Who is meant, and how they call themselves. Short codes are of the country of our number."""
+    return addresses.from_sender(text, country=_country(own) or fields.get("ToCountry"))
+
+
+@lru_cache(1024)
+def _country(number: str) -> str:
     try:
-        return addresses.from_sender(text)
-    except BadAddress as error:
-        raise BadRequest(f"From or To is none that can be shown: {error}") from None
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return ""
+    code = parsed.country_code or 0
+    return phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(code)
 
 
 async def _files(

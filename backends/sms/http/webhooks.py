@@ -83,6 +83,7 @@ class Webhooks:
         self._lines: dict[str, Line] = {}
         self._under_way = 0
         self._door: Door | None = None
+        self._listens = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -90,6 +91,10 @@ class Webhooks:
         if self._door is None:
             raise RuntimeError("the webhooks' listener does not listen")
         return self._door.port
+
+    async def listening(self) -> None:
+        """Return when it listens."""
+        await self._listens.wait()
 
     def add(self, line: Line) -> None:
         """Serve a route."""
@@ -108,10 +113,12 @@ class Webhooks:
         except OSError as error:
             raise ConnectionLost(f"can't listen for webhooks: {error.strerror or error}") from error
         self._door = door
+        self._listens.set()
         try:
             await asyncio.get_running_loop().create_future()
         finally:
             self._door = None
+            self._listens.clear()
             await door.close()
 
     async def _answer(self, request: Any, desk: Desk, own: Own, ca_file: str) -> Any:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from backends.sms.http.carrier import TwilioCarrier
+from backends.sms.http.line import Line
 from backends.sms.http.options import TwilioOptions
-from backends.sms.http.webhooks import Webhooks
-from bridge.api import Host
+from backends.sms.http.webhooks import Own, Webhooks
+from bridge.api import ConnectionLost, Host
 from bridge.testing.fake_host import FakeHost
 from tests.peers.twilio import MEDIA_HOST, Account, Twilio, running_twilio
 from tests.sms.http.desk import SmallDesk
@@ -71,14 +72,23 @@ async def carrier(options: TwilioOptions, host: FakeHost, desk: SmallDesk) -> As
         await _end(running)
 
 
+@pytest.fixture
+def line(carrier: TwilioCarrier) -> Line:
+    """The route's receiving side."""
+    return carrier.line
+
+
 @dataclass
 class Listening:
     """The bridge's listener, and the hosts of users with accounts of their own, by hook."""
 
     webhooks: Webhooks
     owners: dict[str, Host] = field(default_factory=dict)
+    out: bool = False
 
     async def own(self, hook: str) -> Host | None:
+        if self.out:
+            raise ConnectionLost("the database is out")
         return self.owners.get(hook)
 
 
@@ -87,22 +97,26 @@ async def listening(carrier: TwilioCarrier, provider: Twilio, desk: SmallDesk) -
     """The listener, with the route `us`; the provider reaches it."""
     listening = Listening(Webhooks("127.0.0.1", 0, EXTERNAL))
     listening.webhooks.add(carrier.line)
-    running = asyncio.create_task(listening.webhooks.run(desk, listening.own, str(provider.ca_file)))
-    try:
-        await _listens(listening.webhooks, running)
-        provider.reach[EXTERNAL] = f"http://127.0.0.1:{listening.webhooks.port}/hooks"
+    async with running(listening.webhooks, desk, listening.own, str(provider.ca_file)) as webhooks:
+        provider.reach[EXTERNAL] = f"http://127.0.0.1:{webhooks.port}/hooks"
         yield listening
+
+
+async def _nobody(hook: str) -> Host | None:
+    return None
+
+
+@contextlib.asynccontextmanager
+async def running(
+    webhooks: Webhooks, desk: SmallDesk, own: Own = _nobody, ca_file: str = ""
+) -> AsyncIterator[Webhooks]:
+    """A listener that listens."""
+    task = asyncio.create_task(webhooks.run(desk, own, ca_file))
+    try:
+        await asyncio.wait([task, asyncio.create_task(webhooks.listening())], return_when="FIRST_COMPLETED")
+        yield webhooks
     finally:
-        await _end(running)
-
-
-async def _listens(webhooks: Webhooks, running: asyncio.Task[None]) -> None:
-    while not running.done():
-        with contextlib.suppress(RuntimeError):
-            assert webhooks.port
-            return
-        await asyncio.sleep(0.005)
-    await running
+        await _end(task)
 
 
 async def _end(running: asyncio.Task[None]) -> None:

@@ -96,7 +96,15 @@ async def test_what_cannot_be_sent_is_not_tried(carrier: TwilioCarrier, provider
     assert isinstance(long, Refused)
     assert long.reason is Reason.TOO_LONG
     assert isinstance(await carrier.send(outgoing("")), Refused)
+    name = await carrier.send(outgoing(contact=ContactId("mybank")))
+    assert isinstance(name, Refused)
+    assert "cannot be answered" in name.text
     assert provider.asked == []
+
+
+async def test_a_short_code_is_dialled_by_its_digits(carrier: TwilioCarrier, provider: Twilio) -> None:
+    await carrier.send(outgoing(contact=ContactId("12345;phone-context=+1")))
+    assert provider.forms[0]["To"] == ["12345"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +163,7 @@ async def test_other_shapes_of_refusals(
 async def test_what_the_provider_itself_refuses(
     carrier: TwilioCarrier, provider: Twilio, account: Account
 ) -> None:
-    wrong = await carrier.send(outgoing(contact=ContactId("+1555x")))
+    wrong = await carrier.send(outgoing(contact=ContactId("5552223333")))
     other = await carrier.send(outgoing(number="+15559999999"))
     account.token = "another by now"
     login = await carrier.send(outgoing())
