@@ -237,7 +237,8 @@ class GatewayHost(Resolver, Protocol):
     ) -> None:
         """See to it that a user is registered whom the admin's own configuration names (by a bare JID), with
         these settings; others that are registered stay as they are, and so do secrets, of which none can be
-        given here. The account then holds `claims` (None: what `ServingBackend.claims` says of all its
+        given here. What the form has no `admin` field for, the user's next registration may replace. The
+        account then holds `claims` (None: what `ServingBackend.claims` says of all its
         settings), and whoever else had one of them has lost it.
 
         It is the admin's word: nothing is tried, the user need never have been here, nor be one who may

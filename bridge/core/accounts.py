@@ -40,8 +40,9 @@ class Accounts:
         self.register = registering.register
         self.unregister = registering.unregister
 
-    async def form(self, user: str, network: NetworkId) -> Form:
-        """The registration form, filled in with what is known; secrets never are. Raises `Unavailable`."""
+    async def form(self, user: str, network: NetworkId, *, by_admin: bool = False) -> Form:
+        """The registration form, filled in with what is known; secrets never are. Admins' own fields are for
+        admins. Raises `Unavailable`."""
         with asking_store():
             found = await self._ground.store.registrations.get(self._ground.domain, user, network)
         known = dict(found.settings) if found else {}
@@ -49,6 +50,7 @@ class Accounts:
         fields = tuple(
             msgspec.structs.replace(field, default="") if field.kind is FieldKind.SECRET else field
             for field in form.fields
+            if by_admin or not field.admin
         )
         return msgspec.structs.replace(form, fields=fields)
 

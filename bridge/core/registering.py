@@ -44,30 +44,41 @@ class Registering:
             if not self._ground.info.on_demand:
                 self._pool.ensure(self._pool.live(user, network))
 
-    async def register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> bool:
-        """Register, or change a registration: an empty secret keeps the one that is stored. Returns whether
-        it is new: then the gateway asks to be in the user's roster. Raises `RegistrationRefused`,
-        `Unavailable`."""
-        refused = self._admission.of_user(user)
+    async def register(
+        self, user: str, network: NetworkId, values: Mapping[str, str], *, by_admin: bool = False
+    ) -> bool:
+        """Register, or change a registration: an empty secret keeps the one that is stored, and so does what
+        only an admin may say, unless it is one who registers the user. Returns whether it is new: then the
+        gateway asks to be in the user's roster. Raises `RegistrationRefused`, `Unavailable`."""
+        refused = None if by_admin else self._refusal(user)
         if refused is not None:
-            raise RegistrationRefused(refused.text)
+            raise RegistrationRefused(refused)
         turn = self._turn(user)
         if turn.locked():
-            raise RegistrationRefused("Your last registration is still being tried. Wait a minute.")
+            raise RegistrationRefused("The last registration is still being tried. Wait a minute.")
         async with turn:
-            new = await self._register(user, network, values)
+            new = await self._register(user, network, values, by_admin)
         if new:
             self._roster.ask(user, network, again=True)
         return new
 
-    async def _register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> bool:
+    def _refusal(self, user: str) -> str | None:
+        """Why a user may not register; None: they may."""
+        refused = self._admission.of_user(user)
+        if refused is not None:
+            return refused.text
         if not self._ground.settings.registration_open and not self._pool.is_registered(user):
-            raise RegistrationRefused("Registration is closed on this gateway.")
+            return "Registration is closed on this gateway."
+        return None
+
+    async def _register(
+        self, user: str, network: NetworkId, values: Mapping[str, str], by_admin: bool
+    ) -> bool:
         with asking_store():
             found = await self._rows.get(self._ground.domain, user, network)
         form = self._ground.backend.registration(network, {})
         secret = _secrets(form)
-        given = _given(form, values, found)
+        given = _given(form, values, found, by_admin)
         checked = await self._ground.backend.check_registration(network, given, self._ground.guard)
         settings = {name: value for name, value in checked.items() if name not in secret}
         secrets = {name: value for name, value in checked.items() if name in secret and value}
@@ -185,18 +196,26 @@ def _secrets(form: Form) -> frozenset[str]:
     return frozenset(field.name for field in form.fields if field.kind is FieldKind.SECRET)
 
 
-def _given(form: Form, values: Mapping[str, str], found: Registration | None) -> dict[str, str]:
-    """What a registration comes to: what the user gave of what is asked, and the secrets that are known.
-    Raises `RegistrationRefused`."""
-    known = {field.name for field in form.fields}
-    given = {name: value for name, value in values.items() if name in known}
-    old: Mapping[str, str] = {}
-    if found is not None and not _moved(form, given, found.settings):
-        old = found.secrets
-    for name in _secrets(form):
-        given[name] = given.get(name) or old.get(name, "")
+def _given(
+    form: Form, values: Mapping[str, str], found: Registration | None, by_admin: bool
+) -> dict[str, str]:
+    """What a registration comes to: what was given of what is asked, and what is known of the rest. Raises
+    `RegistrationRefused`."""
+    stored: Mapping[str, str] = found.settings if found is not None else {}
+    given: dict[str, str] = {}
     for field in form.fields:
+        if field.admin and not by_admin:
+            given[field.name] = stored.get(field.name, field.default)
+        elif field.name in values:
+            given[field.name] = values[field.name]
+    secrets = found.secrets if found is not None else {}
+    moved = _moved(form, given, stored)
+    for field in form.fields:
+        if field.kind is FieldKind.SECRET:
+            given[field.name] = given.get(field.name) or ("" if moved else secrets.get(field.name, ""))
         if field.required and not given.get(field.name):
+            if field.admin and not by_admin:
+                raise RegistrationRefused(f"{field.label} is missing: only an admin can fill that in.")
             raise RegistrationRefused(f"{field.label} is missing.", field.name)
     return given
 
