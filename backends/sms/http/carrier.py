@@ -19,6 +19,7 @@ from bridge.api import (
     Attachment,
     Capabilities,
     Content,
+    Host,
     Later,
     Outcome,
     Reason,
@@ -96,6 +97,9 @@ class TwilioCarrier:
     async def close(self) -> None:
         """Close its connections; the end of `run` does it, too."""
         await self._client.close()
+
+    def wake(self, host: Host) -> None:
+        """Nothing waits here for an account."""
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Hand a text over. A file that is no https URL, or one too many, goes along as a line of text."""

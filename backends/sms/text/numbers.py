@@ -101,6 +101,17 @@ def country_of(code: str) -> str:
 
 
 @lru_cache(CACHED)
+def region_of(number: str) -> str:
+    """The country (ISO 3166) of a number in E.164, the main one of its calling code where the number does not
+    tell; empty for one that belongs to none."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return ""
+    return phonenumbers.region_code_for_number(parsed) or country_of(str(parsed.country_code or 0))
+
+
+@lru_cache(CACHED)
 def shown(number: str) -> str:
     """A number in E.164 as people write it: `+1 555-123-4567`."""
     try:
