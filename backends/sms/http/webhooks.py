@@ -1,7 +1,8 @@
 """Takes what providers call us with: one HTTP listener for all routes and all users' own accounts.
 
 A provider is answered when what it said is stored. It repeats what was answered with a 5xx (Twilio: where the
-webhook's address asks for that, as ours do, and for 15 s), so doubles are dropped by their ids."""
+webhook's address asks for that, as ours do, and for 15 s), so doubles are dropped by their ids. What it gave
+up on is fetched (`missed`)."""
 
 from __future__ import annotations
 
@@ -41,6 +42,7 @@ HOOK = re.compile(r"[A-Za-z0-9_-]{20,100}")
 
 Own = Callable[[str], Awaitable[Host | None]]
 """The host of the account whose setting `hook` is this word. Raises `ConnectionLost`."""
+Owned = Callable[[str], Awaitable[Line | None]]
 
 SIGNATURES = ("X-Twilio-Signature", "X-SignalWire-Signature")
 SETTINGS = "X-Twilio-Webhooks-Signature-Settings"
@@ -100,12 +102,17 @@ class Webhooks:
         """Serve a route."""
         self._lines[line.route] = line
 
-    async def run(self, desk: Desk, own: Own, ca_file: str = "") -> None:
-        """Listen until cancelled. Raises `ConnectionLost` where that cannot be done now."""
+    async def run(self, desk: Desk, own: Own, *, own_api: str = "", ca_file: str = "") -> None:
+        """Listen until cancelled. `own_api` and `ca_file`: for users' own accounts, see `own_access` and
+        `TwilioOptions`. Raises `ConnectionLost` where that cannot be done now."""
         await asyncio.to_thread(importlib.import_module, "aiohttp.web")  # it takes a tenth of a second
 
+        async def owned(hook: str) -> Line | None:
+            host = await own(hook) if HOOK.fullmatch(hook) else None
+            return None if host is None else _own_line(host, own_api, ca_file)
+
         async def answer(request: Any) -> Any:
-            return await self._answer(request, desk, own, ca_file)
+            return await self._answer(request, desk, owned)
 
         door = Door(answer, CONNECTIONS, IDLE_SECONDS, LARGEST_BODY)
         try:
@@ -121,7 +128,7 @@ class Webhooks:
             self._listens.clear()
             await door.close()
 
-    async def _answer(self, request: Any, desk: Desk, own: Own, ca_file: str) -> Any:
+    async def _answer(self, request: Any, desk: Desk, owned: Owned) -> Any:
         from aiohttp import web
 
         if self._under_way >= AT_ONCE:
@@ -129,7 +136,7 @@ class Webhooks:
         self._under_way += 1
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                kind = await self._take(request, desk, own, ca_file)
+                kind = await self._take(request, desk, owned)
         except Turned as turned:
             return _said(turned)
         except TimeoutError:
@@ -143,13 +150,14 @@ class Webhooks:
             return web.Response(status=204)
         return web.Response(text=TWIML, content_type="text/xml")
 
-    async def _take(self, request: Any, desk: Desk, own: Own, ca_file: str) -> str:
+    async def _take(self, request: Any, desk: Desk, owned: Owned) -> str:
         """Returns `in` or `status`; the request is stored. Raises `Turned`."""
         name, kind, path, query = self._target(str(request.raw_path))
         if request.method != "POST":
             raise Turned(405, "POST is needed")
         try:
-            line = self._lines.get(name) if "/" not in name else await _own_line(name, own, ca_file)
+            hook = name.partition("/")[2]
+            line = await owned(hook) if hook else self._lines.get(name)
             if line is None:
                 raise Turned(404, "there is no such webhook")
             body = await _read(request)
@@ -161,6 +169,8 @@ class Webhooks:
         except receiving.Nobody as error:
             raise Turned(404, "nobody has that number") from error
         except (ConnectionLost, TransferFailed) as error:
+            if name in self._lines:
+                self._lines[name].trouble.set()
             log.warning("a webhook's request is not taken for now: %s", error)
             raise Turned(503, "it cannot be stored now") from error
         return kind
@@ -176,14 +186,10 @@ class Webhooks:
         return name, kind, path + mark + query, query
 
 
-async def _own_line(name: str, own: Own, ca_file: str) -> Line | None:
-    hook = name.partition("/")[2]
-    host = await own(hook) if HOOK.fullmatch(hook) else None
-    if host is None:
-        return None
+def _own_line(host: Host, own_api: str, ca_file: str) -> Line | None:
     account = host.account
     try:
-        access = own_access(account.settings, account.secrets)
+        access = own_access(account.settings, account.secrets, own_api)
     except ValueError:
         return None  # the registration is another one by now
     return Line("", access, host, ca_file, host, account.settings.get("number", ""))

@@ -23,8 +23,8 @@ from backends.sms.http.webhooks import Webhooks
 from backends.sms.values import Arrived
 from bridge.api import Account, AccountId, ConnectionLost, ContactId, MessageId, NetworkId
 from bridge.testing.fake_host import FakeHost
+from tests.peers.twilio import MEDIA_HOST, Called, Twilio
 from tests.peers.twilio import Account as Customer
-from tests.peers.twilio import Called, Twilio
 from tests.sms.http.conftest import EXTERNAL, NUMBER, PHONE, Listening, running
 from tests.sms.http.desk import SmallDesk
 
@@ -102,6 +102,15 @@ async def test_what_cannot_be_stored_in_time_is_not_acknowledged(
     monkeypatch.setattr(webhooks, "ANSWER_SECONDS", 0.1)
     desk.open.clear()
     assert (await _post(provider, account, FIELDS)).status == 503
+
+
+async def test_a_bridge_that_is_too_busy_takes_no_more(
+    listening: Listening, provider: Twilio, account: Customer, desk: SmallDesk, host: FakeHost
+) -> None:
+    host.congest()
+    assert (await _post(provider, account, FIELDS)).status == 503
+    host.congest(False)
+    assert (await _post(provider, account, FIELDS)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -327,6 +336,15 @@ async def test_a_text_to_a_users_own_account(
     ]
 
 
+async def test_a_file_to_a_users_own_account_is_fetched_with_their_login(
+    listening: Listening, provider: Twilio, owner: Customer, desk: SmallDesk
+) -> None:
+    provider.media = {"MEcat": ("image/jpeg", b"a cat")}
+    listening.owners[HOOK].endpoints[MEDIA_HOST] = "127.0.0.1"  # type: ignore[attr-defined]
+    assert (await provider.text("+15558887777", "+15557770001", "", ["MEcat"])).status == 200
+    assert [each.name for each in desk.texts[0].attachments] == ["MEcat.jpg"]
+
+
 async def test_a_users_own_account_is_not_anothers(
     listening: Listening, provider: Twilio, owner: Customer, account: Customer, desk: SmallDesk
 ) -> None:
@@ -471,6 +489,7 @@ def test_no_request_raises_out_of_the_listener(
         @example("/us/in", GOOD, {"X-Twilio-Signature": ""}, False)
         @example("/us/in", b"", {}, True)
         @example("/", b"", {}, False)
+        @example("/us/in", b"", {"Expect": "\x80"}, False)
         def tried(path: str, body: bytes, headers: dict[str, str], signed: bool) -> None:
             if signed:
                 pairs = _pairs(body)
@@ -493,7 +512,7 @@ def test_no_request_raises_out_of_the_listener(
         finally:
             runner.run(stack.aclose())
     assert seen >= {b"200", b"204", b"400", b"403", b"404"}
-    assert seen <= {b"", b"100", b"200", b"204", b"400", b"403", b"404", b"413", b"417", b"501", b"503"}
+    assert seen <= {b"", b"100", b"200", b"204", b"400", b"403", b"404", b"413", b"501", b"503"}
     assert not [each for each in caplog.records if each.levelname in ("ERROR", "CRITICAL")]
 
 
