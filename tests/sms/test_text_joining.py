@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import pairwise
+from random import Random
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from backends.sms.text import joining as joining_module
 from backends.sms.text.coding import Alphabet
 from backends.sms.text.joining import GROUPS, OCTETS, REMEMBERED, REMEMBERED_SECONDS, Joining
 from backends.sms.text.parts import Part, Piece, Whole, joined
-from backends.sms.text.segments import Way
+from backends.sms.text.segments import Segment, Split, Way
 
 OURS, ALICE, BOB = "+15550000001", "+15551111111", "+15552222222"
 NOW = 1_700_000_000.0
@@ -184,6 +185,8 @@ def test_at_most_so_many_octets_wait() -> None:
     ]
     assert joining.next_expiry is None
     assert joining.add(part(1, half + half, 2, reference=5), NOW) == []
+    stored = Joining.decode(joining.encode(), LIMIT)
+    assert [whole.missing for whole in stored.add(part(1, b"x", 2, reference=6), NOW)] == [(2,)]
 
 
 def test_only_so_many_are_remembered() -> None:
@@ -365,19 +368,27 @@ def test_a_state_with_anything_wrong_is_an_empty_one(group: object) -> None:
     assert Joining.decode(good.replace('"given": []', f'"given": {"[" * 100_000}'), LIMIT).next_expiry is None
 
 
-def test_what_is_cut_by_any_way_comes_together() -> None:
-    text = "Ein Brief mit 😀 und 👨‍👩‍👧‍👦. " * 20
-    for way in (Way.UDH8, Way.UDH16):
-        joining = Joining(LIMIT)
-        out = []
-        for segment in reversed(segments.split(text, way, 0x1234).segments):
-            header, octets = udh.read(segment.udh + segment.octets)
-            told = header.concatenation
-            assert told is not None
-            piece = Piece(octets, header.locking, header.single)
-            made = Part(OURS, ALICE, told.reference, told.total, told.place, Alphabet.UCS2, piece)
-            out += joining.add(made, NOW)
-        assert texts(out) == [text]
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.sampled_from(
+    ["Ein Brief mit 😀 und 👨‍👩‍👧‍👦. " * 20, "€[]" * 200, "a\r\n" * 120, "e\u0301" * 150]
+)
+
+
+@given(TEXTS, st.sampled_from(Way), st.integers(0, 0xFFFF), st.randoms())
+def test_what_is_cut_by_any_way_comes_together(text: str, way: Way, reference: int, random: Random) -> None:
+    cut = segments.split(text, way, reference)
+    parts = [sent_part(segment, cut, way, reference, place) for place, segment in enumerate(cut.segments, 1)]
+    random.shuffle(parts)
+    joining = Joining(LIMIT)
+    assert texts([whole for each in parts for whole in joining.add(each, NOW)]) == [text]
+
+
+def sent_part(segment: Segment, cut: Split, way: Way, reference: int, place: int) -> Part:
+    """A segment as it comes to the other side: its numbers are in the header, or beside it."""
+    header, octets = udh.read(segment.udh + segment.octets) if segment.udh else (udh.NONE, segment.octets)
+    told = header.concatenation or udh.Concatenation(reference, len(cut.segments), place)
+    assert (told.total, told.place) == (len(cut.segments), place)
+    assert (header.concatenation is None) == (len(cut.segments) == 1 or way is Way.SAR)
+    return Part(OURS, ALICE, told.reference, told.total, told.place, cut.alphabet, Piece(octets))
 
 
 def test_the_work_per_part_does_not_grow_with_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
