@@ -1,1 +1,1 @@
-"""What stands in texts and around them: alphabets, segments, headers, parts joined, names and numbers. Pure."""
+"""What stands in texts and around them: alphabets, segments, headers, parts, names, numbers. Pure."""
