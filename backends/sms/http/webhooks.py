@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from backends.sms.carrier import Desk
 from backends.sms.http import fields as bodies
 from backends.sms.http import receiving
@@ -38,7 +40,7 @@ IDLE_SECONDS = 30.0
 TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 """Nothing is said back."""
 
-HOOK = re.compile(r"[A-Za-z0-9_-]{20,100}")
+_PATH = re.compile(rf"/(?:{OWN}/([A-Za-z0-9_-]{{20,100}})|([a-z0-9_-]{{1,32}}))/(in|status)")
 
 Own = Callable[[str], Awaitable[Host | None]]
 """The host of the account whose setting `hook` is this word. Raises `ConnectionLost`."""
@@ -46,6 +48,17 @@ Owned = Callable[[str], Awaitable[Line | None]]
 
 SIGNATURES = ("X-Twilio-Signature", "X-SignalWire-Signature")
 SETTINGS = "X-Twilio-Webhooks-Signature-Settings"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a request is for: a route, or a user's own account by its hook. `url` is the address that was
+    signed."""
+
+    route: str
+    hook: str
+    is_report: bool
+    url: str
+    query: str
 
 
 class Turned(Exception):
@@ -61,13 +74,8 @@ def external(url: str) -> str:
     (but for this machine itself), and nothing behind the path."""
     parts = urlsplit(url)
     here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
-    if (
-        not (here or parts.scheme == "https")
-        or not parts.hostname
-        or parts.username
-        or parts.query
-        or parts.fragment
-    ):
+    more = parts.username or parts.query or parts.fragment
+    if not (here or parts.scheme == "https") or not parts.hostname or more:
         raise ValueError(f"expected an https address like https://sms.example.org, found {url!r}")
     return url.rstrip("/")
 
@@ -108,7 +116,7 @@ class Webhooks:
         await asyncio.to_thread(importlib.import_module, "aiohttp.web")  # it takes a tenth of a second
 
         async def owned(hook: str) -> Line | None:
-            host = await own(hook) if HOOK.fullmatch(hook) else None
+            host = await own(hook)
             return None if host is None else _own_line(host, own_api, ca_file)
 
         async def answer(request: Any) -> Any:
@@ -131,12 +139,10 @@ class Webhooks:
     async def _answer(self, request: Any, desk: Desk, owned: Owned) -> Any:
         from aiohttp import web
 
-        if self._under_way >= AT_ONCE:
-            return _said(Turned(503, "too many requests at once"))
-        self._under_way += 1
         try:
+            target = self._target(str(request.raw_path))
             async with asyncio.timeout(ANSWER_SECONDS):
-                kind = await self._take(request, desk, owned)
+                await self._take(request, target, desk, owned)
         except Turned as turned:
             return _said(turned)
         except TimeoutError:
@@ -144,46 +150,51 @@ class Webhooks:
         except Exception:
             log.exception("a webhook's request could not be taken")
             return _said(Turned(500, "a fault of the bridge's own"))
-        finally:
-            self._under_way -= 1
-        if kind == "status":
+        if target.is_report:
             return web.Response(status=204)
         return web.Response(text=TWIML, content_type="text/xml")
 
-    async def _take(self, request: Any, desk: Desk, owned: Owned) -> str:
-        """Returns `in` or `status`; the request is stored. Raises `Turned`."""
-        name, kind, path, query = self._target(str(request.raw_path))
+    async def _take(self, request: Any, target: Target, desk: Desk, owned: Owned) -> None:
+        """Returns when what is said is stored. Raises `Turned`."""
         if request.method != "POST":
             raise Turned(405, "POST is needed")
         try:
-            hook = name.partition("/")[2]
-            line = await owned(hook) if hook else self._lines.get(name)
+            line = await owned(target.hook) if target.hook else self._lines.get(target.route)
             if line is None:
                 raise Turned(404, "there is no such webhook")
             body = await _read(request)
-            fields = _checked(line, request, f"{self._external}{path}", query, body)
-            take = receiving.take_text if kind == "in" else receiving.take_report
-            await take(line, desk, fields)
+            fields = _checked(line, request, target, body)
+            await self._store(line, target, desk, fields)
         except BadRequest as error:
             raise Turned(400, str(error)) from error
         except receiving.Nobody as error:
             raise Turned(404, "nobody has that number") from error
         except (ConnectionLost, TransferFailed) as error:
-            if name in self._lines:
-                self._lines[name].trouble.set()
             log.warning("a webhook's request is not taken for now: %s", error)
             raise Turned(503, "it cannot be stored now") from error
-        return kind
 
-    def _target(self, raw_path: str) -> tuple[str, str, str, str]:
-        """(route or `own/HOOK`, `in` or `status`, the path below the external address, the query)."""
+    async def _store(self, line: Line, target: Target, desk: Desk, fields: Fields) -> None:
+        """Only who has signed what they say has a part in so many."""
+        if self._under_way >= AT_ONCE:
+            raise Turned(503, "too many requests at once")
+        self._under_way += 1
+        try:
+            take = receiving.take_report if target.is_report else receiving.take_text
+            await take(line, desk, fields)
+        except (ConnectionLost, TransferFailed, asyncio.CancelledError):
+            line.trouble.set()
+            raise
+        finally:
+            self._under_way -= 1
+
+    def _target(self, raw_path: str) -> Target:
+        """What a request is for; the external address's own path may be there or not. Raises `Turned`."""
         whole, mark, query = raw_path.partition("?")
-        path = whole.removeprefix(urlsplit(self._external).path)
-        name, _, kind = path.removeprefix("/").rpartition("/")
-        words = name.split("/")
-        if kind not in ("in", "status") or not (len(words) == 1 or (len(words) == 2 and words[0] == OWN)):
-            raise Turned(404, "there is no such webhook")
-        return name, kind, path + mark + query, query
+        for path in (whole.removeprefix(urlsplit(self._external).path), whole):
+            if found := _PATH.fullmatch(path):
+                hook, route, kind = found.groups("")
+                return Target(route, hook, kind == "status", f"{self._external}{path}{mark}{query}", query)
+        raise Turned(404, "there is no such webhook")
 
 
 def _own_line(host: Host, own_api: str, ca_file: str) -> Line | None:
@@ -209,7 +220,7 @@ async def _read(request: Any) -> bytes:
         raise Turned(400, "the body does not come whole") from error
 
 
-def _checked(line: Line, request: Any, url: str, query: str, body: bytes) -> Fields:
+def _checked(line: Line, request: Any, target: Target, body: bytes) -> Fields:
     """What an authentic request says. Raises `Turned`, `BadRequest`."""
     signatures = [request.headers[name] for name in SIGNATURES if name in request.headers]
     if not signatures:
@@ -220,11 +231,11 @@ def _checked(line: Line, request: Any, url: str, query: str, body: bytes) -> Fie
         signed, whole = fields.pairs, True
     elif media_type == "application/json":
         fields = bodies.read_json(body)
-        signed, whole = [], body_matches(query, body)
+        signed, whole = [], body_matches(target.query, body)
     else:
         raise BadRequest("the body is no form")
     algorithm = algorithm_of(request.headers.get(SETTINGS, ""))
-    good = [is_signed(line.access.key, each, url, signed, algorithm) for each in signatures]
+    good = [is_signed(line.access.key, each, target.url, signed, algorithm) for each in signatures]
     if not (whole and any(good)):
         raise Turned(403, "the signature is not right for this address and this account")
     return fields
