@@ -91,7 +91,8 @@ class TwilioCarrier:
         await self._client.close()
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Hand a text over. A file that is no https URL, or one too many, goes along as a line of text."""
+        """Hand a text over. A file that is no https URL, or one too many, goes along as a line of text; a text
+        that is nothing but a file's address is left out."""
         files, text = _with_links(outgoing)
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG, f"The text is too long: {LONGEST} characters at most.")
@@ -110,9 +111,9 @@ class TwilioCarrier:
                 return Later(SOON, f"The provider cannot be reached: {error}.")
             except NoAnswer as error:
                 return Unknown(f"The provider did not answer: {error}.")
-        return self._outcome(reply, text)
+        return self._outcome(reply, Content(text, attachments=tuple(files)))
 
-    def _outcome(self, reply: Reply, text: str) -> Outcome:
+    def _outcome(self, reply: Reply, content: Content) -> Outcome:
         if reply.status == 429 or (reply.code in LATER and reply.status < 500):
             after = reply.after if reply.after is not None else SOON
             return Later(min(max(after, SOON), LATEST), "The provider takes no more texts for now.")
@@ -126,7 +127,7 @@ class TwilioCarrier:
         sid = reply.body.get("sid")
         if not isinstance(sid, str) or not sid:
             return Unknown("The provider took it without a word.")
-        return Sent((SentPart(self._line.message_id(sid), Content(text)),))
+        return Sent((SentPart(self._line.message_id(sid), content),))
 
 
 def own_carrier(
@@ -150,5 +151,6 @@ def own_carrier(
 def _with_links(outgoing: Outgoing) -> tuple[list[Attachment], str]:
     files = [each for each in outgoing.attachments if each.url.startswith("https://")][:MOST_FILES]
     links = [each.url for each in outgoing.attachments if each not in files]
-    lines = [outgoing.text, *(url for url in links if url not in outgoing.text)]
+    said = "" if outgoing.text.strip() in {each.url for each in files} else outgoing.text
+    lines = [said, *(url for url in links if url not in said)]
     return files, "\n".join(filter(None, lines)).encode("utf-8", "replace").decode("utf-8")

@@ -74,7 +74,9 @@ async def test_files_go_along_as_addresses(carrier: TwilioCarrier, provider: Twi
     others = tuple(replace(PICTURE, url=f"https://files.example.org/{number}") for number in range(11))
     secret = replace(PICTURE, url="aesgcm://files.example.org/2#00")
     await carrier.send(outgoing("look", attachments=(PICTURE, secret)))
-    await carrier.send(outgoing("", attachments=(PICTURE,)))
+    sent = await carrier.send(outgoing(PICTURE.url, attachments=(PICTURE,)))
+    assert isinstance(sent, Sent)
+    assert sent.parts[0].content == Content("", attachments=(PICTURE,))
     await carrier.send(outgoing("", attachments=others))
     first, second, third = provider.forms
     assert (first["MediaUrl"], first["Body"]) == ([PICTURE.url], [f"look\n{secret.url}"])
