@@ -54,7 +54,7 @@ def check_junk(backend: Backend, local: str) -> None:
         again = backend.parse_address(backend.format_address(address))
         require(again == address, f"{local!r} is {address}, but formatted and parsed again {again}")
     try:
-        prompted = backend.contact_from_prompt(local)
+        prompted = backend.contact_from_prompt(local, {})
     except BadAddress:
         return
     require(

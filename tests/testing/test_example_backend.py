@@ -73,7 +73,7 @@ def test_the_example_has_an_answer_to_its_own_question() -> None:
     backend = echo.create(echo.Options())
     for typed in (" Echo ", "#hall"):
         assert typed.strip().lower() in backend.info.contact_prompt
-        assert backend.contact_from_prompt(typed) in echo.KNOWN.values()
+        assert backend.contact_from_prompt(typed, {}) in echo.KNOWN.values()
 
 
 # -- the suite bites
