@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What scripts/demo and scripts/test need on the machine: Debian packages, a venv, the demo's chat page.
+# What scripts/demo and scripts/test need on the machine: Debian packages, a venv, and from npm the demo's
+# chat page and the phones.
 # Sourced by both. Everything here is quick when it is all there, and may be run again at any time.
 
 cache=$PWD/.cache
@@ -36,8 +37,8 @@ have_package() {
     dovecot-imapd) [ -x /usr/lib/dovecot/imap ] ;;
     dovecot-lmtpd) [ -x /usr/lib/dovecot/lmtp ] ;;
     erlang-p1-sqlite3) compgen -G '/usr/lib/erlang/lib/p1_sqlite3-*' >/dev/null ;;
-    nodejs) converse_is_there || command -v node >/dev/null ;;
-    npm) converse_is_there || command -v npm >/dev/null ;;
+    nodejs) command -v node >/dev/null ;;
+    npm) { converse_is_there && smsc_is_there; } || command -v npm >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -102,7 +103,19 @@ need_venv() { # run | test
   printf '%s\n' "$stamp" >"$venv/.installed-$kind"
 }
 
-# --- Converse.js ---
+# --- npm ---
+
+# Unpack a package into a folder, if it has the checksum that is pinned; arguments that follow go to tar.
+npm_package() { # NAME@VERSION sha512-... FOLDER [tar argument...]
+  mkdir -p "$3"
+  npm pack "$1" --pack-destination "$3"
+  [ "sha512-$(openssl dgst -sha512 -binary "$3"/*.tgz | base64 -w0)" = "$2" ] || {
+    echo "the checksum of $1 is not $2"
+    return 1
+  }
+  tar -xzf "$3"/*.tgz -C "$3" --strip-components=1 "${@:4}"
+  rm "$3"/*.tgz
+}
 
 # `scripts/demo.d/converse.pin` names the package and its checksum, as npm writes both.
 converse_is_there() { cmp -s scripts/demo.d/converse.pin "$cache/converse/.installed"; }
@@ -112,15 +125,7 @@ fetch_converse() {
   local name checksum
   read -r name checksum <scripts/demo.d/converse.pin
   rm -rf "$cache/converse"
-  mkdir -p "$cache/converse"
-  npm pack "$name" --pack-destination "$cache/converse"
-  cd "$cache/converse"
-  [ "sha512-$(openssl dgst -sha512 -binary ./*.tgz | base64 -w0)" = "$checksum" ] || {
-    echo "the checksum of $name is not $checksum"
-    return 1
-  }
-  tar -xzf ./*.tgz --strip-components=1 --exclude='*.map' package/dist
-  rm ./*.tgz
+  npm_package "$name" "$checksum" "$cache/converse" --exclude='*.map' package/dist
 }
 
 # The page's chat client from npm. Without it the demo's page takes it from its CDN; what must work
@@ -128,12 +133,36 @@ fetch_converse() {
 need_converse() { # may | must
   ! converse_is_there || return 0
   say "installing Converse.js from npm"
-  if quietly npm env cache="$cache" bash -euc "$(declare -f fetch_converse); fetch_converse"; then
+  if quietly npm env cache="$cache" bash -euc "$(declare -f npm_package fetch_converse); fetch_converse"; then
     cp scripts/demo.d/converse.pin "$cache/converse/.installed"
   elif [ "$1" = must ]; then
     die "npm could not install Converse.js"
   else
     say "npm failed; the page will load Converse.js from its CDN"
+  fi
+}
+
+# `tests/peers/smsc.pin` names what tests/peers/smsc.js needs, in the same way.
+smsc_is_there() { cmp -s tests/peers/smsc.pin "$cache/smsc/.installed"; }
+
+fetch_smsc() {
+  local name checksum
+  rm -rf "$cache/smsc"
+  while read -r name checksum; do
+    npm_package "$name" "$checksum" "$cache/smsc/node_modules/${name%@*}"
+  done <tests/peers/smsc.pin
+}
+
+# The library of the short message centre that plays the phones. The demo goes without them where npm fails.
+need_smsc() { # may | must
+  ! smsc_is_there || return 0
+  say "installing the npm package smpp"
+  if quietly npm-smsc env cache="$cache" bash -euc "$(declare -f npm_package fetch_smsc); fetch_smsc"; then
+    cp tests/peers/smsc.pin "$cache/smsc/.installed"
+  elif [ "$1" = must ]; then
+    die "npm could not install smpp"
+  else
+    say "npm failed; there will be no phones"
   fi
 }
 
@@ -148,17 +177,20 @@ set_up() { # demo | check | test
       need_packages python3-venv nodejs npm prosody inspircd
       need_venv run
       need_converse may
+      need_smsc may
       ;;
     check)
       need_packages python3-venv nodejs npm prosody inspircd chromium libatomic1
       need_venv test
       need_converse must
+      need_smsc must
       ;;
     test)
       need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd \
         erlang-p1-sqlite3 postgresql chromium libatomic1 faketime postfix dovecot-imapd dovecot-lmtpd
       need_venv test
       need_converse must
+      need_smsc must
       ;;
   esac
   exec 9>&-

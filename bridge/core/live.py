@@ -42,6 +42,7 @@ class LiveAccount:
     rooms that the network was asked to leave and has not yet; `closing`: the session is being closed;
     `parting`: it will be, with these words, when the lanes are empty; `quit`: the user ended it in the
     network's own way, and has not come back; `grace`: when it is closed if nobody needs it by then;
+    `mending`: when its user is told that its connection broke, if it has not come back by then;
     `placing`: the newest direct message whose turn has not come; `account`: what was registered, as it was
     read lately.
     """
@@ -72,6 +73,7 @@ class LiveAccount:
         self.closing = False
         self.parting: str | None = None
         self.grace: asyncio.TimerHandle | None = None
+        self.mending: asyncio.TimerHandle | None = None
         self.quit = False
         self.attempts = Attempts()
         self.placing: asyncio.Task[Awaitable[None]] | None = None
@@ -105,6 +107,13 @@ class LiveAccount:
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
+
+    def end_mending(self) -> bool:
+        """It is back, or will not be. Returns whether its user has not been told that it broke."""
+        mending, self.mending = self.mending, None
+        if mending is not None:
+            mending.cancel()
+        return mending is not None
 
     def prompt(self, chat: Chat) -> PromptSession | None:
         """The session, if it may answer without waiting and nothing waits in that chat."""

@@ -1,0 +1,1 @@
+"""Texts as octets: alphabets, segments, headers, and parts put together again. Pure."""
