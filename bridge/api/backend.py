@@ -15,7 +15,7 @@ from bridge.api.capabilities import Capabilities, Pace
 from bridge.api.commands import Answer, Command, Query, SendMessage
 from bridge.api.content import Attachment
 from bridge.api.events import Event
-from bridge.api.ids import AccountId, Address, Chat, ContactId, NetworkId
+from bridge.api.ids import AccountId, Address, Chat, ContactAddress, ContactId, NetworkId
 from bridge.api.outcomes import Outcome, Sent
 from bridge.api.registration import Form
 
@@ -197,9 +197,9 @@ class Backend(Protocol):
     def format_address(self, address: Address) -> str:
         """The local part (unescaped) for an address; the inverse of `parse_address`."""
 
-    def contact_from_prompt(self, text: str) -> Address:
-        """The contact or room that a user means who typed this into the gateway's prompt. Raises
-        `BadAddress`."""
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
+        """The contact or room that a user means who typed this into the gateway's prompt. `settings` are what
+        the user has registered with the gateway, `{}` for one who has not. Raises `BadAddress`."""
 
     def display_name(self, address: Address) -> str:
         """How to call it in rosters and service discovery."""
@@ -215,6 +215,19 @@ class Backend(Protocol):
 
     def open(self, account: Account, host: Host) -> Session:
         """A session for an account. Makes no connection yet."""
+
+
+class NormalisingBackend(Backend, Protocol):
+    """A backend where users may write addresses in a way of their own (a telephone number without its
+    country). No backend need be one."""
+
+    def normalise(self, address: ContactAddress, settings: Mapping[str, str]) -> ContactAddress:
+        """The contact that a user means who wrote this address; its own is the same for everybody, and is
+        returned as it is. `settings` are what the user has registered, `{}` for one who has not.
+
+        Called wherever a user addresses a contact, for every message: pure and cheap. Messages go to the
+        contact that it returns, and answers come from there; who wants to have another address in their
+        roster is told the right one (RFC 6120 §8.3.3.5). Raises `BadAddress` with a text for the user."""
 
 
 class GatewayHost(Resolver, Protocol):

@@ -20,6 +20,7 @@ from bridge.api import (
 from bridge.core.admission import Admission
 from bridge.core.ground import Ground
 from bridge.core.pool import SessionPool
+from bridge.core.register import Register
 from bridge.core.registering import Registering
 from bridge.core.storage import asking_store
 from bridge.core.values import AccountStatus, Registered
@@ -31,12 +32,18 @@ class Accounts:
     """What users do with their accounts on one gateway."""
 
     def __init__(
-        self, ground: Ground, pool: SessionPool, admission: Admission, registering: Registering
+        self,
+        ground: Ground,
+        register: Register,
+        pool: SessionPool,
+        admission: Admission,
+        registering: Registering,
     ) -> None:
         self._ground = ground
         self._pool = pool
         self._admission = admission
         self.is_registered = pool.is_registered
+        self.known_settings = register.settings
         self.register = registering.register
         self.unregister = registering.unregister
 
@@ -53,6 +60,12 @@ class Accounts:
             if by_admin or not field.admin
         )
         return msgspec.structs.replace(form, fields=fields)
+
+    async def settings(self, user: str) -> dict[str, str]:
+        """What the user has registered with the gateway itself, without secrets. Raises `Unavailable`."""
+        with asking_store():
+            found = await self._ground.store.registrations.get(self._ground.domain, user, "")
+        return {name: value for name, value in found.settings.items() if value} if found else {}
 
     async def registrations(self, user: str) -> list[Registered]:
         """What the user has registered, without secrets. Raises `Unavailable`."""

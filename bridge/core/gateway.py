@@ -68,7 +68,7 @@ class Gateway:
         room_events = RoomEvents(ground, pool, self.rooms, entrance, archive)
         self.roster = Roster(ground, pool, self.rooms, tasks, admission)
         self._registering = Registering(ground, register, pool, admission, self.roster)
-        self.accounts = Accounts(ground, pool, admission, self._registering)
+        self.accounts = Accounts(ground, register, pool, admission, self._registering)
         self._inbox = Inbox(ground, tasks)
         self._outbox = Outbox(ground, pool, self._inbox, tasks)
         self.outbound = Outbound(ground, pool, self._outbox, room_events, archive, admission)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from bridge.api import Account, AuthFailed, ConnectionLost, NetworkId, Reason
+from bridge.core.abilities import normalising
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
 from bridge.core.storage import STORE_TEXT
@@ -17,32 +18,48 @@ KNOWN_SECONDS = 5.0
 """For so long what another process may have changed in the store goes unseen by `known_account`."""
 
 
+NOTHING: Mapping[str, str] = {}
+
+
 class Register:
-    """The register of one gateway. `accounts` writes the store, and then says so here."""
+    """The register of one gateway. `Registering` writes the store, and then says so here. Settings are in
+    memory for backends that ask for them at each message, and only for those."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._networks: dict[str, set[NetworkId]] = {}
+        self._keeps = normalising(ground.backend) is not None
+        self._settings: dict[tuple[str, NetworkId], Mapping[str, str]] = {}
 
     async def load(self) -> Sequence[tuple[str, NetworkId]]:
         """Read the store, at start. Returns all users with their networks."""
         rows = await self._ground.store.registrations.list(self._ground.domain)
         for row in rows:
-            self._networks.setdefault(row.user, set()).add(NetworkId(row.network))
+            self.put(row.user, NetworkId(row.network), row.settings)
         return [(row.user, NetworkId(row.network)) for row in rows]
 
     def networks(self, user: str) -> Collection[NetworkId]:
         """What a user has registered with; `""` is the gateway itself."""
         return self._networks.get(user, ())
 
-    def put(self, user: str, network: NetworkId) -> None:
+    def settings(self, user: str, network: NetworkId) -> Mapping[str, str]:
+        """What an account has registered, as `account` has it, of a backend that normalises addresses. Hot:
+        where there is but one network it is always the same value until it changes."""
+        common = self._settings.get((user, NetworkId("")), NOTHING)
+        own = self._settings.get((user, network)) if network else None
+        return common if own is None else {**common, **own}
+
+    def put(self, user: str, network: NetworkId, settings: Mapping[str, str]) -> None:
         """The store has a registration, or another than before."""
         self._networks.setdefault(user, set()).add(network)
+        if self._keeps:
+            self._settings[user, network] = {name: value for name, value in settings.items() if value}
 
     def remove(self, user: str, network: NetworkId) -> None:
         """The store has it no more."""
         networks = self._networks.get(user, set())
         networks.discard(network)
+        self._settings.pop((user, network), None)
         if not networks:
             self._networks.pop(user, None)
 

@@ -91,7 +91,7 @@ class Registering:
         except ClaimTaken as error:
             raise RegistrationRefused(f"{error.name} is taken by somebody else here.") from error
         log.info("registered", extra={"account": self._ground.account_id(user, network)})
-        await self._changed(user, network)
+        await self._changed(user, network, settings)
         return found is None
 
     async def enrol(
@@ -130,7 +130,7 @@ class Registering:
             log.warning("%s: %s was %s's, and is %s's now: the admin says so", domain, name, other.user, user)
         if not same:
             log.info("enrolled by the admin", extra={"account": self._ground.account_id(user, network)})
-            await self._changed(user, network)
+            await self._changed(user, network, merged)
         return found is None
 
     async def unregister(self, user: str, network: NetworkId) -> bool:
@@ -178,9 +178,9 @@ class Registering:
         else:
             await self._pool.stop_one(live, "")
 
-    async def _changed(self, user: str, network: NetworkId) -> None:
+    async def _changed(self, user: str, network: NetworkId, settings: Mapping[str, str]) -> None:
         """A registration has changed: sessions that wait for a login, or live by it, start anew."""
-        self._known.put(user, network)
+        self._known.put(user, network, settings)
         for live in self._pool.of(user):
             self._follow(live)
             if live.state is SessionState.NEEDS_LOGIN and (live.wanted or not self._ground.info.on_demand):

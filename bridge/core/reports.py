@@ -127,7 +127,8 @@ class Reports:
 
     def _tell(self, live: LiveAccount, event: Report, contact: ContactId, sent: KnownMessage) -> None:
         face = self._ground.face
-        jid = face.jid(ContactAddress(live.network, ContactId(sent.chat or contact)))
+        own = ContactAddress(live.network, ContactId(sent.chat or contact))
+        jid = sent.written_to or face.jid(own)
         if isinstance(event, Delivered):
             face.direct_receipt(live.user, jid, sent.stanza_id)
         elif isinstance(event, Displayed):

@@ -92,7 +92,7 @@ class Town:
         name = address.room if isinstance(address, RoomAddress) else address.contact
         return f"{name}%{address.network}"
 
-    def contact_from_prompt(self, text: str) -> Address:
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
         address = self.parse_address(text.lower())
         if isinstance(address, NetworkAddress):
             raise BadAddress("Who in that town?")
