@@ -95,8 +95,8 @@ class TwilioCarrier:
         """Nothing waits here for an account."""
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Hand a text over. A file that is no https URL, or one too many, goes along as a line; a text that is
-        nothing but a file's address is left out."""
+        """Hand a text over. A file that is no https URL, or one too many, goes along as a line; a text that
+        is nothing but a file's address is left out."""
         files, text = _with_links(outgoing)
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG, f"The text is too long: {LONGEST} characters at most.")
