@@ -91,8 +91,8 @@ class TwilioCarrier:
         await self._client.close()
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Hand a text over. A file that is no https URL, or one too many, goes along as a line; a text that is
-        nothing but a file's address is left out."""
+        """Hand a text over. A file that is no https URL, or one too many, goes along as a line of text.
+        What is only a file's address is left out of the text."""
         files, text = _with_links(outgoing)
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG, f"The text is too long: {LONGEST} characters at most.")
