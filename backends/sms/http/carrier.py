@@ -20,7 +20,6 @@ from bridge.api import (
     Attachment,
     Capabilities,
     Content,
-    Host,
     Later,
     Outcome,
     Reason,
@@ -91,12 +90,9 @@ class TwilioCarrier:
         """Close its connections; the end of `run` does it, too."""
         await self._client.close()
 
-    def wake(self, host: Host) -> None:
-        """Nothing waits here for an account."""
-
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Hand a text over. A file that is no https URL, or one too many, goes along as a line; a text that
-        is nothing but a file's address is left out."""
+        """Hand a text over. A file that is no https URL, or one too many, goes along as a line of text.
+        What is only a file's address is left out of the text."""
         files, text = _with_links(outgoing)
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG, f"The text is too long: {LONGEST} characters at most.")
