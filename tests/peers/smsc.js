@@ -239,6 +239,7 @@ function submitted(session, pdu) {
   world.count.most_open = Math.max(world.count.most_open, session.open);
   const answer = () => {
     session.open -= 1;
+    tell({ event: 'answered', id });
     if (rule.nack) return session.send(new smpp.PDU('generic_nack', { command_status: rule.nack, sequence_number: pdu.sequence_number }));
     return session.send(pdu.response(status ? { command_status: status } : { message_id: id }));
   };

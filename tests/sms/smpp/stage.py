@@ -180,11 +180,17 @@ async def until(met: Callable[[], object], seconds: float = 10.0) -> None:
 
 @contextlib.asynccontextmanager
 async def on_stage(
-    smsc: Smsc, phones: PhoneNetwork, folder: Path, times: Times = QUICK, **more: Any
+    smsc: Smsc,
+    phones: PhoneNetwork,
+    folder: Path,
+    times: Times = QUICK,
+    desk: TestDesk | None = None,
+    **more: Any,
 ) -> AsyncIterator[Stage]:
-    """A carrier, bound, and gone after the `async with`."""
+    """A carrier, bound, and gone after the `async with`; with the `desk` of an earlier one it goes on with
+    what that has stored."""
     carrier = SmppCarrier(ROUTE, options(smsc, folder, **more), FakeHost(), times)
-    stage = Stage(carrier, TestDesk(), phones)
+    stage = Stage(carrier, desk or TestDesk(), phones)
     await stage.start()
     try:
         yield stage
