@@ -200,8 +200,8 @@ class SmsBackend:
             for name, carrier in self._carriers.items():
                 group.create_task(_kept(f"the route {name}", partial(carrier.run, desk)))
             if self._webhooks is not None:
-                run = partial(self._webhooks.run, desk, holder, self._options.own_ca_file)
-                group.create_task(_kept("webhooks", run))
+                place = {"own_api": self._options.own_api, "ca_file": self._options.own_ca_file}
+                group.create_task(_kept("webhooks", partial(self._webhooks.run, desk, holder, **place)))
 
 
 async def _kept(what: str, run: Callable[[], Awaitable[None]]) -> None:

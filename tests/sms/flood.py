@@ -146,8 +146,11 @@ class Flood:
         assert not twice, f"arrived twice: {twice}"
         told = {n for n in range(self.count) if f"out{n}" in self.reader.failed}
         assert set(self.arrived) | told >= set(range(self.count))
-        text = "%s: %d texts in, each once; %d messages out: %d arrived once, %d told, %d unstored"
-        log.info(text, words, self.count, self.count, len(self.arrived), len(told), len(self.unstored))
+        why = Counter(self.reader.failed[f"out{n}"][:60] for n in told)
+        text = "%s: %d texts in, each once; %d messages out: %d arrived once, %d unstored, %d told: %s"
+        log.info(
+            text, words, self.count, self.count, len(self.arrived), len(self.unstored), len(told), dict(why)
+        )
 
     # -- the whole
 

@@ -42,6 +42,8 @@ def contact(local: str) -> str:
         ("+1 (555) 123-4567", "+15551234567", Kind.NUMBER),
         ("+4402079460958", "+442079460958", Kind.NUMBER),
         ("+390612345678", "+390612345678", Kind.NUMBER),
+        # more than one trunk prefix
+        ("+35800478222754", "+358478222754", Kind.NUMBER),
         ("+88216123456", "+88216123456", Kind.NUMBER),
         ("12345;phone-context=+1", "12345;phone-context=+1", Kind.SHORT_CODE),
         ("123;phone-context=+49", "123;phone-context=+49", Kind.SHORT_CODE),

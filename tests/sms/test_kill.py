@@ -16,11 +16,12 @@ pytestmark = pytest.mark.heavy
 
 COUNT = 500
 SEED = 21
-FREE = {"texts_per_day": 100_000}
+OPTIONS = {"texts_per_day": 100_000}
+LIMITS = "messages_per_second = 1000.0\nmessage_burst = 10000"
 
 
 async def test_the_bridge_is_killed() -> None:
-    with running_town(options=FREE) as town:
+    with running_town(options=OPTIONS, limits=LIMITS) as town:
         async with flood(town, count=COUNT, seed=SEED) as place:
 
             async def strike() -> None:
@@ -37,7 +38,7 @@ async def test_the_bridge_is_killed() -> None:
 
 
 async def test_the_carriers_link_breaks() -> None:
-    with running_town(options=FREE) as town:
+    with running_town(options=OPTIONS, limits=LIMITS) as town:
         async with flood(town, count=COUNT, seed=SEED) as place:
 
             async def strike() -> None:
@@ -50,7 +51,7 @@ async def test_the_carriers_link_breaks() -> None:
 
 
 async def test_the_xmpp_server_is_killed() -> None:
-    with running_town(options=FREE) as town:
+    with running_town(options=OPTIONS, limits=LIMITS) as town:
         async with flood(town, count=COUNT, seed=SEED) as place:
             server = town.xmpp
             assert isinstance(server, Daemon)

@@ -88,11 +88,12 @@ def running_town(
     route: Mapping[str, object] | None = None,
     numbers: Mapping[str, str] | None = None,
     more: str = "",
+    limits: str = "",
     module: str = "bridge",
     store_url: str = "",
 ) -> Iterator[Town]:
     """A fresh town, gone after the `with`. `options` are the backend's, `route` those of its bind, `numbers`
-    who has which; `more` is more of its TOML."""
+    who has which; `more` is more of its TOML, `limits` lines of `[limits]`."""
     with contextlib.ExitStack() as stack:
         if xmpp is None:
             xmpp = stack.enter_context(running_prosody(ProsodySetup(components={GATEWAY: "sekrit"})))
@@ -109,6 +110,7 @@ def running_town(
             options=toml({"country": "US", **(options or {})}),
             networks=smpp_route(smsc, str(password_file), **(route or {})) + numbers_of(xmpp, numbers) + more,
             store_url=store_url,
+            extra=f"[limits]\n{limits}\n",
         )
         bridge = stack.enter_context(running_bridge(xmpp, setup))
         yield Town(xmpp, smsc, bridge)

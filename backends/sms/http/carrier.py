@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from backends.sms import addresses
 from backends.sms.carrier import Desk, NotPossible
-from backends.sms.http.access import Access, own_access
+from backends.sms.http.access import own_access
 from backends.sms.http.client import SECONDS, Client
 from backends.sms.http.line import Line
+from backends.sms.http.missed import Missed
 from backends.sms.http.options import OWN, TwilioOptions, access
-from backends.sms.http.reasons import LATER, refusal
+from backends.sms.http.reasons import LATER, failure, refusal
 from backends.sms.http.rest import NoAnswer, NotReached, Reply, Rest
 from backends.sms.text.segments import count
 from backends.sms.values import Outgoing
@@ -37,10 +38,6 @@ MOST_FILES = 10
 SOON, LATEST = 1.0, 3600.0
 """After so many seconds a text is tried again that the provider took none of."""
 
-AGAIN = "#rc=5&rp=all"
-"""Twilio's connection overrides: it repeats a request that we answer with an error (by itself it would not).
-Not part of what it signs."""
-
 
 class TwilioCarrier:
     """One account with a provider (see `backends.sms.carrier.Carrier`): a route of the admin's, or a user's
@@ -56,20 +53,16 @@ class TwilioCarrier:
         resolver: Resolver,
         external_url: str,
         *,
-        own: tuple[Access, str] | None = None,
+        line: Line | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        """Reads the secrets' files. `own`: a user's account, and where its webhooks are below
-        `external_url`; see `own_carrier`. `seconds`: so long an answer is waited for. Raises `ValueError`,
-        naming the option."""
-        self._name = name
-        self._access = own[0] if own else access(options, name)
-        self._callback = f"{external_url.rstrip('/')}/{own[1] if own else name}/status"
-        self._options = options
+        """Reads the secrets' files, unless a `line` is given (see `own_carrier`). An answer is waited for
+        `seconds`. Raises `ValueError`, naming the option."""
+        self._line = line or Line(name, access(options, name), resolver, options.ca_file)
+        self._callback = self._line.webhook(external_url, "status") if options.reports else ""
         self._client = Client(resolver, options.ca_file, options.max_in_flight, seconds)
-        self._rest = Rest(self._access, self._client)
+        self._rest = Rest(self._line.access, self._client)
         self._turns = asyncio.Semaphore(options.max_in_flight)
-        self._line = Line("" if own else name, self._access, resolver, options.ca_file)
 
     @property
     def line(self) -> Line:
@@ -88,9 +81,9 @@ class TwilioCarrier:
         return count(text)
 
     async def run(self, desk: Desk) -> None:
-        """Wait until cancelled: what comes in comes by the webhooks."""
+        """Until cancelled: what comes in comes by the webhooks; what they missed is fetched."""
         try:
-            await asyncio.get_running_loop().create_future()
+            await Missed(self._line, self._rest).run(desk)
         finally:
             await self.close()
 
@@ -102,7 +95,8 @@ class TwilioCarrier:
         """Nothing waits here for an account."""
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Hand a text over. A file that is no https URL, or one too many, goes along as a line of text."""
+        """Hand a text over. A file that is no https URL, or one too many, goes along as a line; a text that
+        is nothing but a file's address is left out."""
         files, text = _with_links(outgoing)
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG, f"The text is too long: {LONGEST} characters at most.")
@@ -112,8 +106,8 @@ class TwilioCarrier:
             return Refused(Reason.BAD_REQUEST, "There is nothing to send.")
         form = [("From", outgoing.number), ("To", addresses.tel(outgoing.contact)), ("Body", text)]
         form += [("MediaUrl", each.url) for each in files]
-        if self._options.reports:
-            form.append(("StatusCallback", self._callback + (AGAIN if self._access.is_twilio else "")))
+        if self._callback:
+            form.append(("StatusCallback", self._callback))
         async with self._turns:
             try:
                 reply = await self._rest.post("/Messages.json", form)
@@ -121,20 +115,23 @@ class TwilioCarrier:
                 return Later(SOON, f"The provider cannot be reached: {error}.")
             except NoAnswer as error:
                 return Unknown(f"The provider did not answer: {error}.")
-        return self._outcome(reply, text)
+        return self._outcome(reply, Content(text, attachments=tuple(files)))
 
-    def _outcome(self, reply: Reply, text: str) -> Outcome:
+    def _outcome(self, reply: Reply, content: Content) -> Outcome:
         if reply.status == 429 or (reply.code in LATER and reply.status < 500):
             after = reply.after if reply.after is not None else SOON
             return Later(min(max(after, SOON), LATEST), "The provider takes no more texts for now.")
-        if reply.status >= 500:
+        if reply.status >= 500 or reply.status == 408:
             return Unknown(f"The provider has a fault ({reply.status}), and may have sent it or not.")
-        if not reply.ok or reply.body.get("status") in ("failed", "undelivered"):
-            return Refused(*refusal(reply.status, reply.code, reply.message))
+        reason, words = refusal(reply.status, reply.code, reply.message)
+        if not reply.ok:
+            return Refused(reason, words)
+        if reply.body.get("status") in ("failed", "undelivered"):
+            return Refused(reason, failure(reply.code))
         sid = reply.body.get("sid")
         if not isinstance(sid, str) or not sid:
             return Unknown("The provider took it without a word.")
-        return Sent((SentPart(self._line.message_id(sid), Content(text)),))
+        return Sent((SentPart(self._line.message_id(sid), content),))
 
 
 def own_carrier(
@@ -150,12 +147,14 @@ def own_carrier(
     `hook` is the word in its webhooks' address). Raises `ValueError`, whose args are (text, field)."""
     access = own_access(settings, secrets, own_api)
     options = TwilioOptions(access.sid, "", ca_file=ca_file)
-    hook = f"{OWN}/{settings.get('hook', '')}"
-    return TwilioCarrier(OWN, options, resolver, external_url, own=(access, hook))
+    number, hook = settings.get("number", ""), settings.get("hook", "")
+    line = Line("", access, resolver, ca_file, number=number, hook=hook)
+    return TwilioCarrier(OWN, options, resolver, external_url, line=line)
 
 
 def _with_links(outgoing: Outgoing) -> tuple[list[Attachment], str]:
     files = [each for each in outgoing.attachments if each.url.startswith("https://")][:MOST_FILES]
     links = [each.url for each in outgoing.attachments if each not in files]
-    lines = [outgoing.text, *(url for url in links if url not in outgoing.text)]
+    said = "" if outgoing.text.strip() in {each.url for each in files} else outgoing.text
+    lines = [said, *(url for url in links if url not in said)]
     return files, "\n".join(filter(None, lines)).encode("utf-8", "replace").decode("utf-8")

@@ -40,7 +40,7 @@ class Door:
         from aiohttp import web
 
         app = web.Application(client_max_size=self._largest_body)
-        app.router.add_route("*", "/{tail:.*}", self._handler)
+        app.router.add_route("*", "/{tail:.*}", self._handler, expect_handler=_expected)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -71,6 +71,13 @@ class Door:
         if len(server.connections) >= self._most:
             return _Full()
         return server()  # type: ignore[no-any-return]
+
+
+async def _expected(request: Any) -> None:
+    """`Expect` (RFC 9110 §10.1.1): what we do not know is ignored. (aiohttp's own way stumbles over it.)"""
+    if request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 class _Full(asyncio.Protocol):

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from backends.sms.http.access import Access, own_access
-from backends.sms.http.carrier import AGAIN
 from backends.sms.http.client import Client
-from backends.sms.http.options import OWN
+from backends.sms.http.line import Line
 from backends.sms.http.rest import NoAnswer, NotReached, Reply, Rest
 from bridge.api import RegistrationRefused, Resolver
 
@@ -56,7 +55,7 @@ async def point_here(
 ) -> None:
     """Have the number's texts brought to our webhook (setting `hook`). Raises `RegistrationRefused`."""
     access = _access(settings, secrets, own_api)
-    url = f"{external_url.rstrip('/')}/{OWN}/{settings['hook']}/in{AGAIN if access.is_twilio else ''}"
+    url = Line("", access, resolver, hook=settings["hook"]).webhook(external_url, "in")
     client = Client(resolver, ca_file, 1, SECONDS)
     try:
         # an application that the number is given to would go before the address

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from datetime import datetime
 from functools import lru_cache
 
 import phonenumbers
@@ -16,7 +17,7 @@ from backends.sms.http.fields import Fields
 from backends.sms.http.line import Line
 from backends.sms.http.reasons import failure
 from backends.sms.values import Arrived, Report, Verdict
-from bridge.api import Attachment, ContactId, Host, TransferFailed
+from bridge.api import Attachment, ConnectionLost, ContactId, Host, TransferFailed
 
 CURSOR = "sms http last"
 """Under this the last text's id is saved with the text: what comes with a cursor is not shown before it is
@@ -44,16 +45,24 @@ class Nobody(Exception):
     """No account has the number."""
 
 
-async def take_text(line: Line, desk: Desk, fields: Fields, patience: Patience = Patience.WAIT) -> None:
-    """A text came; returns when it is stored.
+async def take_text(
+    line: Line,
+    desk: Desk,
+    fields: Fields,
+    patience: Patience = Patience.WAIT,
+    sent_at: datetime | None = None,
+) -> None:
+    """A text came, just now or at a time that the provider says; returns when it is stored.
 
-    Raises `BadRequest`, `Nobody`, `TransferFailed` (a file cannot be had now), and `ConnectionLost` while the
-    database is out: nothing is lost if the same comes again, and nothing doubled."""
+    Raises `BadRequest`, `Nobody`, `TransferFailed` (a file cannot be had now), `ConnectionLost` (it cannot be
+    stored or passed on now): nothing is lost if the same comes again, and nothing doubled."""
     sid, number = fields.sid(), fields.need("To")
     contact, name = _person(fields.need("From"), number, fields)
     host = await line.holder(desk, number)
     if host is None:
         raise Nobody
+    if host.congested:
+        raise ConnectionLost("the bridge has more texts than it can pass on")
     files, notes = await _files(line, host, fields, patience)
     arrived = Arrived(
         number=number,
@@ -61,9 +70,11 @@ async def take_text(line: Line, desk: Desk, fields: Fields, patience: Patience =
         id=line.message_id(sid),
         text="\n".join(filter(None, [fields.get("Body").replace("\0", ""), *notes])),
         name=name,
+        sent_at=sent_at,
         attachments=tuple(files),
     )
     await desk.text(host, arrived, cursor=(CURSOR, arrived.id))
+    line.saw(sid)
 
 
 async def take_report(line: Line, desk: Desk, fields: Fields) -> None:

@@ -1,7 +1,8 @@
 """Takes what providers call us with: one HTTP listener for all routes and all users' own accounts.
 
 A provider is answered when what it said is stored. It repeats what was answered with a 5xx (Twilio: where the
-webhook's address asks for that, as ours do, and for 15 s), so doubles are dropped by their ids."""
+webhook's address asks for that, as ours do, and for 15 s), so doubles are dropped by their ids. What it gave
+up on is fetched (`missed`)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from backends.sms.carrier import Desk
 from backends.sms.http import fields as bodies
@@ -37,13 +40,25 @@ IDLE_SECONDS = 30.0
 TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 """Nothing is said back."""
 
-HOOK = re.compile(r"[A-Za-z0-9_-]{20,100}")
+_PATH = re.compile(rf"/(?:{OWN}/([A-Za-z0-9_-]{{20,100}})|([a-z0-9_-]{{1,32}}))/(in|status)")
 
 Own = Callable[[str], Awaitable[Host | None]]
 """The host of the account whose setting `hook` is this word. Raises `ConnectionLost`."""
+Owned = Callable[[str], Awaitable[Line | None]]
 
 SIGNATURES = ("X-Twilio-Signature", "X-SignalWire-Signature")
 SETTINGS = "X-Twilio-Webhooks-Signature-Settings"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a request is for: a route, or a user's own account by its hook. `url` is the address that was
+    signed."""
+
+    route: str
+    hook: str
+    is_report: bool
+    url: str
+    query: str
 
 
 class Turned(Exception):
@@ -59,13 +74,8 @@ def external(url: str) -> str:
     (but for this machine itself), and nothing behind the path."""
     parts = urlsplit(url)
     here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
-    if (
-        not (here or parts.scheme == "https")
-        or not parts.hostname
-        or parts.username
-        or parts.query
-        or parts.fragment
-    ):
+    more = parts.username or parts.query or parts.fragment
+    if not (here or parts.scheme == "https") or not parts.hostname or more:
         raise ValueError(f"expected an https address like https://sms.example.org, found {url!r}")
     return url.rstrip("/")
 
@@ -100,12 +110,17 @@ class Webhooks:
         """Serve a route."""
         self._lines[line.route] = line
 
-    async def run(self, desk: Desk, own: Own, ca_file: str = "") -> None:
-        """Listen until cancelled. Raises `ConnectionLost` where that cannot be done now."""
+    async def run(self, desk: Desk, own: Own, *, own_api: str = "", ca_file: str = "") -> None:
+        """Listen until cancelled. `own_api` and `ca_file`: for users' own accounts, see `own_access` and
+        `TwilioOptions`. Raises `ConnectionLost` where that cannot be done now."""
         await asyncio.to_thread(importlib.import_module, "aiohttp.web")  # it takes a tenth of a second
 
+        async def owned(hook: str) -> Line | None:
+            host = await own(hook)
+            return None if host is None else _own_line(host, own_api, ca_file)
+
         async def answer(request: Any) -> Any:
-            return await self._answer(request, desk, own, ca_file)
+            return await self._answer(request, desk, owned)
 
         door = Door(answer, CONNECTIONS, IDLE_SECONDS, LARGEST_BODY)
         try:
@@ -121,15 +136,13 @@ class Webhooks:
             self._listens.clear()
             await door.close()
 
-    async def _answer(self, request: Any, desk: Desk, own: Own, ca_file: str) -> Any:
+    async def _answer(self, request: Any, desk: Desk, owned: Owned) -> Any:
         from aiohttp import web
 
-        if self._under_way >= AT_ONCE:
-            return _said(Turned(503, "too many requests at once"))
-        self._under_way += 1
         try:
+            target = self._target(str(request.raw_path))
             async with asyncio.timeout(ANSWER_SECONDS):
-                kind = await self._take(request, desk, own, ca_file)
+                await self._take(request, target, desk, owned)
         except Turned as turned:
             return _said(turned)
         except TimeoutError:
@@ -137,25 +150,21 @@ class Webhooks:
         except Exception:
             log.exception("a webhook's request could not be taken")
             return _said(Turned(500, "a fault of the bridge's own"))
-        finally:
-            self._under_way -= 1
-        if kind == "status":
+        if target.is_report:
             return web.Response(status=204)
         return web.Response(text=TWIML, content_type="text/xml")
 
-    async def _take(self, request: Any, desk: Desk, own: Own, ca_file: str) -> str:
-        """Returns `in` or `status`; the request is stored. Raises `Turned`."""
-        name, kind, path, query = self._target(str(request.raw_path))
+    async def _take(self, request: Any, target: Target, desk: Desk, owned: Owned) -> None:
+        """Returns when what is said is stored. Raises `Turned`."""
         if request.method != "POST":
             raise Turned(405, "POST is needed")
         try:
-            line = self._lines.get(name) if "/" not in name else await _own_line(name, own, ca_file)
+            line = await owned(target.hook) if target.hook else self._lines.get(target.route)
             if line is None:
                 raise Turned(404, "there is no such webhook")
             body = await _read(request)
-            fields = _checked(line, request, f"{self._external}{path}", query, body)
-            take = receiving.take_text if kind == "in" else receiving.take_report
-            await take(line, desk, fields)
+            fields = _checked(line, request, target, body)
+            await self._store(line, target, desk, fields)
         except BadRequest as error:
             raise Turned(400, str(error)) from error
         except receiving.Nobody as error:
@@ -163,27 +172,35 @@ class Webhooks:
         except (ConnectionLost, TransferFailed) as error:
             log.warning("a webhook's request is not taken for now: %s", error)
             raise Turned(503, "it cannot be stored now") from error
-        return kind
 
-    def _target(self, raw_path: str) -> tuple[str, str, str, str]:
-        """(route or `own/HOOK`, `in` or `status`, the path below the external address, the query)."""
+    async def _store(self, line: Line, target: Target, desk: Desk, fields: Fields) -> None:
+        """Only who has signed what they say has a part in so many."""
+        if self._under_way >= AT_ONCE:
+            raise Turned(503, "too many requests at once")
+        self._under_way += 1
+        try:
+            take = receiving.take_report if target.is_report else receiving.take_text
+            await take(line, desk, fields)
+        except (ConnectionLost, TransferFailed, asyncio.CancelledError):
+            line.trouble.set()
+            raise
+        finally:
+            self._under_way -= 1
+
+    def _target(self, raw_path: str) -> Target:
+        """What a request is for; the external address's own path may be there or not. Raises `Turned`."""
         whole, mark, query = raw_path.partition("?")
-        path = whole.removeprefix(urlsplit(self._external).path)
-        name, _, kind = path.removeprefix("/").rpartition("/")
-        words = name.split("/")
-        if kind not in ("in", "status") or not (len(words) == 1 or (len(words) == 2 and words[0] == OWN)):
-            raise Turned(404, "there is no such webhook")
-        return name, kind, path + mark + query, query
+        for path in (whole.removeprefix(urlsplit(self._external).path), whole):
+            if found := _PATH.fullmatch(path):
+                hook, route, kind = found.groups("")
+                return Target(route, hook, kind == "status", f"{self._external}{path}{mark}{query}", query)
+        raise Turned(404, "there is no such webhook")
 
 
-async def _own_line(name: str, own: Own, ca_file: str) -> Line | None:
-    hook = name.partition("/")[2]
-    host = await own(hook) if HOOK.fullmatch(hook) else None
-    if host is None:
-        return None
+def _own_line(host: Host, own_api: str, ca_file: str) -> Line | None:
     account = host.account
     try:
-        access = own_access(account.settings, account.secrets)
+        access = own_access(account.settings, account.secrets, own_api)
     except ValueError:
         return None  # the registration is another one by now
     return Line("", access, host, ca_file, host, account.settings.get("number", ""))
@@ -203,7 +220,7 @@ async def _read(request: Any) -> bytes:
         raise Turned(400, "the body does not come whole") from error
 
 
-def _checked(line: Line, request: Any, url: str, query: str, body: bytes) -> Fields:
+def _checked(line: Line, request: Any, target: Target, body: bytes) -> Fields:
     """What an authentic request says. Raises `Turned`, `BadRequest`."""
     signatures = [request.headers[name] for name in SIGNATURES if name in request.headers]
     if not signatures:
@@ -214,11 +231,11 @@ def _checked(line: Line, request: Any, url: str, query: str, body: bytes) -> Fie
         signed, whole = fields.pairs, True
     elif media_type == "application/json":
         fields = bodies.read_json(body)
-        signed, whole = [], body_matches(query, body)
+        signed, whole = [], body_matches(target.query, body)
     else:
         raise BadRequest("the body is no form")
     algorithm = algorithm_of(request.headers.get(SETTINGS, ""))
-    good = [is_signed(line.access.key, each, url, signed, algorithm) for each in signatures]
+    good = [is_signed(line.access.key, each, target.url, signed, algorithm) for each in signatures]
     if not (whole and any(good)):
         raise Turned(403, "the signature is not right for this address and this account")
     return fields

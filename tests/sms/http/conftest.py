@@ -62,14 +62,11 @@ def options(provider: Twilio, account: Account, tmp_path: Path) -> TwilioOptions
 
 
 @pytest.fixture
-async def carrier(options: TwilioOptions, host: FakeHost, desk: SmallDesk) -> AsyncIterator[TwilioCarrier]:
-    """The route `us`, running."""
+async def carrier(options: TwilioOptions, host: FakeHost) -> AsyncIterator[TwilioCarrier]:
+    """The route `us`. It does not run: it fetches nothing."""
     carrier = TwilioCarrier("us", options, host, EXTERNAL)
-    running = asyncio.create_task(carrier.run(desk))
-    try:
-        yield carrier
-    finally:
-        await _end(running)
+    yield carrier
+    await carrier.close()
 
 
 @pytest.fixture
@@ -97,7 +94,9 @@ async def listening(carrier: TwilioCarrier, provider: Twilio, desk: SmallDesk) -
     """The listener, with the route `us`; the provider reaches it."""
     listening = Listening(Webhooks("127.0.0.1", 0, EXTERNAL))
     listening.webhooks.add(carrier.line)
-    async with running(listening.webhooks, desk, listening.own, str(provider.ca_file)) as webhooks:
+    async with running(
+        listening.webhooks, desk, listening.own, provider.url, str(provider.ca_file)
+    ) as webhooks:
         provider.reach[EXTERNAL] = f"http://127.0.0.1:{webhooks.port}/hooks"
         yield listening
 
@@ -108,10 +107,10 @@ async def _nobody(hook: str) -> Host | None:
 
 @contextlib.asynccontextmanager
 async def running(
-    webhooks: Webhooks, desk: SmallDesk, own: Own = _nobody, ca_file: str = ""
+    webhooks: Webhooks, desk: SmallDesk, own: Own = _nobody, own_api: str = "", ca_file: str = ""
 ) -> AsyncIterator[Webhooks]:
     """A listener that listens."""
-    task = asyncio.create_task(webhooks.run(desk, own, ca_file))
+    task = asyncio.create_task(webhooks.run(desk, own, own_api=own_api, ca_file=ca_file))
     try:
         await asyncio.wait([task, asyncio.create_task(webhooks.listening())], return_when="FIRST_COMPLETED")
         yield webhooks

@@ -9,7 +9,7 @@ from backends.sms.http.reasons import failure, refusal
 from backends.sms.values import Outgoing, Report, Verdict
 from bridge.api import ContactId, MessageId, Reason, Sent
 from tests.peers.twilio import Account, Behaviour, Twilio
-from tests.sms.http.conftest import NUMBER, PHONE, Listening
+from tests.sms.http.conftest import EXTERNAL, NUMBER, PHONE, Listening
 from tests.sms.http.desk import SmallDesk
 
 
@@ -34,6 +34,14 @@ async def test_delivery_is_reported_once_it_is_there(
     assert desk.reports == []
     assert (await provider.tell(sid, "delivered")).status == 204
     assert desk.reports == [_report(sid, Verdict.DELIVERED)]
+
+
+async def test_a_report_about_a_short_code_names_the_contact_that_was_texted(
+    listening: Listening, carrier: TwilioCarrier, provider: Twilio, desk: SmallDesk, account: Account
+) -> None:
+    fields = {"MessageSid": "SM12345678", "From": NUMBER, "To": "12345", "MessageStatus": "delivered"}
+    assert (await provider.call(account, f"{EXTERNAL}/us/status", fields)).status == 204
+    assert [each.contact for each in desk.reports] == ["12345;phone-context=+1"]
 
 
 async def test_what_is_read_was_delivered(

@@ -74,7 +74,9 @@ async def test_files_go_along_as_addresses(carrier: TwilioCarrier, provider: Twi
     others = tuple(replace(PICTURE, url=f"https://files.example.org/{number}") for number in range(11))
     secret = replace(PICTURE, url="aesgcm://files.example.org/2#00")
     await carrier.send(outgoing("look", attachments=(PICTURE, secret)))
-    await carrier.send(outgoing("", attachments=(PICTURE,)))
+    sent = await carrier.send(outgoing(PICTURE.url, attachments=(PICTURE,)))
+    assert isinstance(sent, Sent)
+    assert sent.parts[0].content == Content("", attachments=(PICTURE,))
     await carrier.send(outgoing("", attachments=others))
     first, second, third = provider.forms
     assert (first["MediaUrl"], first["Body"]) == ([PICTURE.url], [f"look\n{secret.url}"])
@@ -144,12 +146,10 @@ async def test_a_refusal_has_its_reason(
             Behaviour(made=False, status=302, body="", headers={"Location": "https://localhost/"}),
             "status 302",
         ),
-        (
-            Behaviour(made=False, status=201, body='{"sid":"SM1","status":"failed","error_code":30034}'),
-            "not reg",
-        ),
+        (Behaviour(made=False, body='{"sid":"S","status":"failed","error_code":30034}'), "not reg"),
+        (Behaviour(made=False, body='{"sid":"S","status":"failed","error_code":null}'), "nothing says"),
     ],
-    ids=["SignalWire", "no JSON", "forbidden", "redirect", "failed at once"],
+    ids=["SignalWire", "no JSON", "forbidden", "redirect", "failed at once", "and no more"],
 )
 async def test_other_shapes_of_refusals(
     carrier: TwilioCarrier, provider: Twilio, behaviour: Behaviour, words: str
@@ -201,13 +201,25 @@ async def test_a_throttled_text_waits(
         Behaviour(made=False, status=503, headers={"Retry-After": "1"}),
         Behaviour(made=True, status=500, code=20429),
         Behaviour(made=True, abort=True),
+        Behaviour(made=False, status=408),
         Behaviour(made=False, abort=True),
         Behaviour(made=True, body="{"),
         Behaviour(made=True, body="[]"),
         Behaviour(made=True, body='{"sid": 7}'),
         Behaviour(made=True, body="[" * 100_000),
     ],
-    ids=["500", "503", "500 with a code", "break", "break, not made", "half JSON", "list", "no sid", "deep"],
+    ids=[
+        "500",
+        "503",
+        "500 with a code",
+        "break",
+        "408",
+        "break, not made",
+        "half JSON",
+        "list",
+        "no sid",
+        "deep",
+    ],
 )
 async def test_what_may_have_gone_out_is_unknown(
     carrier: TwilioCarrier, provider: Twilio, behaviour: Behaviour

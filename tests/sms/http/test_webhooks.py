@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.sms.http import webhooks
 from backends.sms.http.access import Access
-from backends.sms.http.fields import BadRequest, Fields, read_form
+from backends.sms.http.carrier import TwilioCarrier
+from backends.sms.http.fields import Fields, read_form
 from backends.sms.http.line import Line
 from backends.sms.http.receiving import take_text
 from backends.sms.http.signature import sign
 from backends.sms.http.webhooks import Webhooks
 from backends.sms.values import Arrived
-from bridge.api import Account, AccountId, ConnectionLost, ContactId, MessageId, NetworkId
+from bridge.api import ContactId, MessageId
 from bridge.testing.fake_host import FakeHost
 from tests.peers.twilio import Account as Customer
 from tests.peers.twilio import Called, Twilio
 from tests.sms.http.conftest import EXTERNAL, NUMBER, PHONE, Listening, running
 from tests.sms.http.desk import SmallDesk
-
-HOOK = "hook-that-nobody-guesses-1234"
-IN = f"{EXTERNAL}/us/in"
-FIELDS = {"MessageSid": "SM00000001", "From": PHONE, "To": NUMBER, "Body": "hi"}
-
-
-async def _post(
-    provider: Twilio, account: Customer, fields: Mapping[str, str], url: str = IN, **more: str
-) -> Called:
-    body = urlencode(fields).encode()
-    headers = {"X-Twilio-Signature": sign(account.token, url, fields.items()), **more}
-    return await provider.post(url, body, headers)
+from tests.sms.http.posting import FIELDS, IN, post, raw
 
 
 async def test_a_text_arrives(
@@ -101,7 +89,16 @@ async def test_what_cannot_be_stored_in_time_is_not_acknowledged(
 ) -> None:
     monkeypatch.setattr(webhooks, "ANSWER_SECONDS", 0.1)
     desk.open.clear()
-    assert (await _post(provider, account, FIELDS)).status == 503
+    assert (await post(provider, account, FIELDS)).status == 503
+
+
+async def test_a_bridge_that_is_too_busy_takes_no_more(
+    listening: Listening, provider: Twilio, account: Customer, desk: SmallDesk, host: FakeHost
+) -> None:
+    host.congest()
+    assert (await post(provider, account, FIELDS)).status == 503
+    host.congest(False)
+    assert (await post(provider, account, FIELDS)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -112,7 +109,7 @@ async def test_what_cannot_be_stored_in_time_is_not_acknowledged(
 async def test_other_shapes_of_texts(
     listening: Listening, provider: Twilio, account: Customer, desk: SmallDesk, changes: dict[str, str]
 ) -> None:
-    called = await _post(provider, account, {**FIELDS, **changes})
+    called = await post(provider, account, {**FIELDS, **changes})
     assert called.status == 200
     assert desk.texts[0].text == {**FIELDS, **changes}["Body"].replace("\0", "")
 
@@ -153,11 +150,23 @@ async def test_a_proxy_may_take_the_path_off_or_not(
     assert (await provider.text(PHONE, NUMBER, "hi")).status == 200
 
 
+@pytest.mark.parametrize("kept", ["", "/us"])
+async def test_an_external_path_like_a_routes_name(
+    carrier: TwilioCarrier, provider: Twilio, account: Customer, desk: SmallDesk, kept: str
+) -> None:
+    hooks = Webhooks("127.0.0.1", 0, "https://sms.example.org/us/")
+    hooks.add(carrier.line)
+    async with running(hooks, desk):
+        provider.reach["https://sms.example.org/us"] = f"http://127.0.0.1:{hooks.port}{kept}"
+        called = await post(provider, account, FIELDS, "https://sms.example.org/us/us/in")
+    assert called.status == 200
+
+
 async def test_a_query_is_signed_too(
     listening: Listening, provider: Twilio, account: Customer, desk: SmallDesk
 ) -> None:
     url = f"{IN}?a=%C3%A9+b&&c="
-    assert (await _post(provider, account, FIELDS, url)).status == 200
+    assert (await post(provider, account, FIELDS, url)).status == 200
     body = urlencode(FIELDS).encode()
     signature = {"X-Twilio-Signature": sign(account.token, IN, FIELDS.items())}
     assert (await provider.post(url, body, signature)).status == 403
@@ -201,7 +210,7 @@ async def test_what_cannot_be_delivered_is_turned_away(
     status: int,
     words: str,
 ) -> None:
-    called = await _post(provider, account, {**FIELDS, **changes})
+    called = await post(provider, account, {**FIELDS, **changes})
     assert called.status == status
     assert words in called.body
     assert desk.told == 0
@@ -233,11 +242,11 @@ async def test_a_body_of_any_size_is_turned_away_at_64_kib(
     listening: Listening, provider: Twilio, account: Customer, desk: SmallDesk
 ) -> None:
     room = webhooks.LARGEST_BODY - len(urlencode({**FIELDS, "Body": ""}))
-    assert (await _post(provider, account, {**FIELDS, "Body": "x" * room})).status == 200
-    assert (await _post(provider, account, {**FIELDS, "Body": "x" * (room + 1)})).status == 413
+    assert (await post(provider, account, {**FIELDS, "Body": "x" * room})).status == 200
+    assert (await post(provider, account, {**FIELDS, "Body": "x" * (room + 1)})).status == 413
     head = b"POST /us/in HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
-    assert b" 413 " in await _raw(listening.webhooks.port, head + chunks * 5)
+    assert b" 413 " in await raw(listening.webhooks.port, head + chunks * 5)
 
 
 @pytest.mark.parametrize(
@@ -265,9 +274,9 @@ async def test_a_fault_of_ours_is_a_500_and_no_more(
 
     with monkeypatch.context() as patched:
         patched.setattr(desk, "holder", broken)
-        assert (await _post(provider, account, FIELDS)).status == 500
+        assert (await post(provider, account, FIELDS)).status == 500
     assert "could not be taken" in caplog.text
-    assert (await _post(provider, account, FIELDS)).status == 200
+    assert (await post(provider, account, FIELDS)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -300,217 +309,3 @@ def test_any_text_arrives_as_it_was_written(text: str) -> None:
     line = Line("us", Access("https://localhost:1", "AC0123456789", "token"), host, host=host, number=NUMBER)
     asyncio.run(take_text(line, desk, read_form(urlencode(fields.pairs).encode())))
     assert desk.texts[0].text == text.replace("\0", "")
-
-
-# --- users' own accounts ---
-
-
-@pytest.fixture
-def owner(listening: Listening, provider: Twilio) -> Customer:
-    """A user's own account at the provider, with the number `+15557770001`, pointed at our webhook."""
-    account = provider.add_account("+15557770001")
-    account.numbers["+15557770001"]["sms_url"] = f"{EXTERNAL}/own/{HOOK}/in"
-    settings = {"provider": "twilio", "sid": account.sid, "number": "+15557770001", "hook": HOOK}
-    registered = Account(
-        AccountId("theirs"), "u@example.org", NetworkId(""), settings, {"token": account.token}
-    )
-    listening.owners[HOOK] = FakeHost(registered)
-    return account
-
-
-async def test_a_text_to_a_users_own_account(
-    listening: Listening, provider: Twilio, owner: Customer, desk: SmallDesk
-) -> None:
-    assert (await provider.text("+15558887777", "+15557770001", "hi", sid="SM87654321")).status == 200
-    assert desk.texts == [
-        Arrived("+15557770001", ContactId("+15558887777"), MessageId("own SM87654321"), "hi")
-    ]
-
-
-async def test_a_users_own_account_is_not_anothers(
-    listening: Listening, provider: Twilio, owner: Customer, account: Customer, desk: SmallDesk
-) -> None:
-    url = f"{EXTERNAL}/own/{HOOK}/in"
-    not_theirs = await _post(provider, owner, FIELDS, url)  # NUMBER is another's
-    wrong_key = await _post(provider, account, {**FIELDS, "To": "+15557770001"}, url)
-    wrong_hook = await _post(provider, owner, FIELDS, url.replace("1234", "1235"))
-    odd_hook = await _post(provider, owner, FIELDS, f"{EXTERNAL}/own/x/in")
-    statuses = [each.status for each in (not_theirs, wrong_key, wrong_hook, odd_hook)]
-    assert statuses == [404, 403, 404, 404]
-    assert desk.told == 0
-
-
-async def test_a_users_own_account_that_is_none_any_more(
-    listening: Listening, provider: Twilio, owner: Customer, desk: SmallDesk
-) -> None:
-    empty = Account(AccountId("theirs"), "u@example.org", NetworkId(""))
-    listening.owners[HOOK] = FakeHost(empty)
-    assert (await provider.text("+15558887777", "+15557770001", "hi")).status == 404
-
-
-async def test_while_the_database_is_out_nobody_knows_the_owner(
-    listening: Listening, provider: Twilio, owner: Customer
-) -> None:
-    listening.out = True
-    assert (await provider.text("+15558887777", "+15557770001", "hi")).status == 503
-
-
-# --- limits ---
-
-REQUEST = b"POST /nowhere HTTP/1.0\r\nHost: x\r\n\r\n"
-HUNG_UP = (b"", b"reset")
-
-
-async def test_so_many_requests_at_once(
-    listening: Listening,
-    provider: Twilio,
-    account: Customer,
-    desk: SmallDesk,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(webhooks, "AT_ONCE", 1)
-    desk.open.clear()
-    first = asyncio.create_task(_post(provider, account, FIELDS))
-    await asyncio.wait_for(desk.asked.wait(), 5)
-    second = await _post(provider, account, FIELDS)
-    desk.open.set()
-    assert ((await first).status, second.status, "too many" in second.body) == (200, 503, True)
-    assert (await _post(provider, account, FIELDS)).status == 200
-
-
-async def test_a_body_that_does_not_come(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "READ_SECONDS", 0.1)
-    head = b"POST /us/in HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123"
-    assert b" 408 " in await _raw(listening.webhooks.port, head)
-
-
-async def test_more_connections_than_there_is_room_for_are_hung_up_on(
-    desk: SmallDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhooks, "CONNECTIONS", 2)
-    async with running(Webhooks("127.0.0.1", 0, EXTERNAL), desk) as hooks:
-        inside = [await asyncio.open_connection("127.0.0.1", hooks.port) for _ in range(2)]
-        assert await _raw(hooks.port, REQUEST) in HUNG_UP
-        for reader, writer in inside:
-            writer.write(REQUEST)
-            assert b" 404 " in await reader.read()
-            writer.close()
-        assert b" 404 " in await _raw(hooks.port, REQUEST)
-
-
-async def test_a_connection_without_a_request_is_hung_up_on(
-    desk: SmallDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhooks, "IDLE_SECONDS", 0.1)
-    async with running(Webhooks("127.0.0.1", 0, EXTERNAL), desk) as hooks:
-        assert await asyncio.wait_for(_raw(hooks.port, b""), 5) in HUNG_UP
-        assert await asyncio.wait_for(_raw(hooks.port, REQUEST[:-5]), 5) in HUNG_UP
-
-
-async def test_a_port_that_is_taken(listening: Listening, desk: SmallDesk) -> None:
-    second = Webhooks("127.0.0.1", listening.webhooks.port, EXTERNAL)
-    with pytest.raises(ConnectionLost, match="can't listen for webhooks"):
-        await second.run(desk, listening.own)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["sms.example.org", "http://sms.example.org", "https://u:p@x.org", "https://x.org/?a=b", "https:///x"],
-)
-def test_an_external_address_that_cannot_work(url: str) -> None:
-    with pytest.raises(ValueError, match="expected an https address"):
-        Webhooks("127.0.0.1", 0, url)
-
-
-_VALUES = st.one_of(
-    st.sampled_from([NUMBER, PHONE, "SM00000001", "delivered", "failed", "1"]), st.text(max_size=40)
-)
-_NAMES = st.sampled_from([*FIELDS, "NumMedia", "MediaUrl0", "MessageStatus", "ErrorCode"])
-_BYTES = st.one_of(
-    st.binary(max_size=300),
-    st.dictionaries(st.text(max_size=12), _VALUES, max_size=8).map(lambda d: json.dumps(d).encode()),
-    st.dictionaries(_NAMES, _VALUES).map(lambda d: urlencode(d).encode()),
-    st.dictionaries(_NAMES, _VALUES).map(lambda d: urlencode({**FIELDS, **d}).encode()),
-)
-GOOD = urlencode({**FIELDS, "MessageStatus": "delivered"}).encode()
-_HEADER_NAMES = """Content-Type X-Twilio-Signature X-SignalWire-Signature Host X-\xff Transfer-Encoding Expect
-X-Twilio-Webhooks-Signature-Settings Content-Encoding""".split()
-_HEADER_VALUES = """application/json application/x-www-form-urlencoded gzip chunked 100-continue
-algorithm=HMAC_SHA256""".split()
-_HEADERS = st.dictionaries(
-    st.sampled_from(_HEADER_NAMES),
-    st.one_of(
-        st.text(st.characters(codec="latin-1", exclude_characters="\r\n")), st.sampled_from(_HEADER_VALUES)
-    ),
-)
-_PATHS = st.one_of(
-    st.sampled_from(["/us/in", "/us/status", f"/own/{HOOK}/in", "/hooks/us/in?x=%ff", "http://[/us/in", "*"]),
-    st.text(st.characters(codec="latin-1", exclude_characters="\r\n "), max_size=20),
-)
-
-
-def test_no_request_raises_out_of_the_listener(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Any bytes, signed or not, with any headers: it is answered, or hung up on."""
-    monkeypatch.setattr(webhooks, "READ_SECONDS", 0.2)
-    monkeypatch.setattr(webhooks, "IDLE_SECONDS", 0.2)
-    desk, host, seen = SmallDesk(), FakeHost(), set[bytes]()
-    desk.holders = {(NUMBER, "us"): host, (PHONE, "us"): host}
-    hooks = Webhooks("127.0.0.1", 0, EXTERNAL)
-    hooks.add(Line("us", Access("https://localhost:1", "AC0123456789", "token"), host))
-
-    with asyncio.Runner() as runner:
-        stack = contextlib.AsyncExitStack()
-        runner.run(stack.enter_async_context(running(hooks, desk)))
-
-        @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-        @given(_PATHS, _BYTES, _HEADERS, st.booleans())
-        @example("/us/in", GOOD, {}, True)
-        @example("/us/status", GOOD, {}, True)
-        @example("/us/in", GOOD, {"X-Twilio-Signature": ""}, False)
-        @example("/us/in", b"", {}, True)
-        @example("/", b"", {}, False)
-        def tried(path: str, body: bytes, headers: dict[str, str], signed: bool) -> None:
-            if signed:
-                pairs = _pairs(body)
-                path = path if path in ("/us/in", "/us/status") else "/us/in"
-                url = EXTERNAL + path
-                headers = {
-                    **headers,
-                    "Content-Type": "application/x-www-form-urlencoded",
-                    "X-Twilio-Signature": sign("token", url, pairs),
-                }
-            lines = [f"POST {path} HTTP/1.1", "Connection: close", f"Content-Length: {len(body)}"]
-            lines += [f"{name}: {value}" for name, value in {"Host": "x", **headers}.items()]
-            head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
-            answer = runner.run(asyncio.wait_for(_raw(hooks.port, head + body), 10))
-            status = answer.partition(b" ")[2][:3]
-            seen.add(status)
-
-        try:
-            tried()
-        finally:
-            runner.run(stack.aclose())
-    assert seen >= {b"200", b"204", b"400", b"403", b"404"}
-    assert seen <= {b"", b"100", b"200", b"204", b"400", b"403", b"404", b"413", b"417", b"501", b"503"}
-    assert not [each for each in caplog.records if each.levelname in ("ERROR", "CRITICAL")]
-
-
-def _pairs(body: bytes) -> list[tuple[str, str]]:
-    try:
-        return read_form(body).pairs
-    except BadRequest:
-        return []
-
-
-async def _raw(port: int, data: bytes) -> bytes:
-    """Send bytes, and read until the other side hangs up (`reset`: rudely)."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(data)
-        return await reader.read()
-    except ConnectionError:
-        return b"reset"
-    finally:
-        writer.close()
