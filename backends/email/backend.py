@@ -74,7 +74,7 @@ class EmailBackend:
         """See `Backend.format_address`."""
         return address.format_(address_)
 
-    def contact_from_prompt(self, text: str) -> Address:
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
         """See `Backend.contact_from_prompt`."""
         return address.from_prompt(text)
 

@@ -63,7 +63,7 @@ class IrcBackend:
         """See `Backend.format_address`."""
         return self._book.format(address)
 
-    def contact_from_prompt(self, text: str) -> Address:
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
         """See `Backend.contact_from_prompt`."""
         return self._book.from_prompt(text)
 

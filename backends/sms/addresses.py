@@ -194,7 +194,7 @@ def from_prompt(text: str, country: str = "") -> ContactAddress:
     digits = _digits(written)
     if digits:
         return ContactAddress(NETWORK, _meant(digits, _context_of(parameters), country))
-    if any(map(str.isdigit, written)) and _digits(re.sub(r"[,&]", "", written)):
+    if all(map(_digits, written.split(","))):
         raise BadAddress(f"{typed[:80]!r} has several numbers: give one at a time.")
     if ";" in typed or not _is_name(typed):
         raise BadAddress(f"{typed[:80]!r} is neither a phone number, like +15551234567, nor a sender's name.")

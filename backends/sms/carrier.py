@@ -45,6 +45,13 @@ class Carrier(Protocol):
         """Be connected, or listen, until cancelled. A bad link is its own affair: it tries again. Returns
         never, and raises only for bugs."""
 
+    def wake(self, host: Host) -> None:
+        """An account that has a number here is connected: parts of texts that it still waits for are looked
+        after."""
+
+    async def close(self) -> None:
+        """Give up what it holds; for one that is not run (a user's own)."""
+
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Hand a text to the carrier, and wait for its answer. `Sent.parts` has the ids that its reports will
         name, each beginning with the route's name and a space. `Later`, where it is certain that nothing was

@@ -61,3 +61,7 @@ class Report(msgspec.Struct, frozen=True):
     contact: ContactId
     verdict: Verdict
     text: str = ""
+
+
+OWN_ROUTE = "own"
+"""The route of numbers that belong to a user's own account with a provider."""

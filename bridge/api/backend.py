@@ -5,7 +5,7 @@ An adapter implements `Backend` (one per gateway domain) and `Session` (one per 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from bridge.api.capabilities import Capabilities, Pace
 from bridge.api.commands import Answer, Command, Query, SendMessage
 from bridge.api.content import Attachment
 from bridge.api.events import Event
-from bridge.api.ids import AccountId, Address, Chat, ContactId, NetworkId
+from bridge.api.ids import AccountId, Address, Chat, ContactAddress, ContactId, NetworkId
 from bridge.api.outcomes import Outcome, Sent
 from bridge.api.registration import Form
 
@@ -197,9 +197,9 @@ class Backend(Protocol):
     def format_address(self, address: Address) -> str:
         """The local part (unescaped) for an address; the inverse of `parse_address`."""
 
-    def contact_from_prompt(self, text: str) -> Address:
-        """The contact or room that a user means who typed this into the gateway's prompt. Raises
-        `BadAddress`."""
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
+        """The contact or room that a user means who typed this into the gateway's prompt. `settings` are what
+        the user has registered with the gateway, `{}` for one who has not. Raises `BadAddress`."""
 
     def display_name(self, address: Address) -> str:
         """How to call it in rosters and service discovery."""
@@ -217,14 +217,47 @@ class Backend(Protocol):
         """A session for an account. Makes no connection yet."""
 
 
+class NormalisingBackend(Backend, Protocol):
+    """A backend where users may write addresses in a way of their own (a telephone number without its
+    country). No backend need be one."""
+
+    def normalise(self, address: ContactAddress, settings: Mapping[str, str]) -> ContactAddress:
+        """The contact that a user means who wrote this address; its own is the same for everybody, and is
+        returned as it is. `settings` are what the user has registered, `{}` for one who has not.
+
+        Called wherever a user addresses a contact, for every message: pure and cheap. Messages go to the
+        contact that it returns, and answers come from there; who wants to have another address in their
+        roster is told the right one (RFC 6120 §8.3.3.5). Raises `BadAddress` with a text for the user."""
+
+
 class GatewayHost(Resolver, Protocol):
     """What a backend that is reached from outside (that listens, or has one connection for all its users) may
     ask of the bridge."""
 
     async def holder(self, claim: str) -> Host | None:
         """The host of the account that holds a claim, whether or not its session is connected; None: nobody
-        does. Its `emit` may be called from any of the backend's tasks. Raises `ConnectionLost` while the
-        database is out."""
+        does. Its `emit` may be called from any of the backend's tasks. It comes from memory nearly always, so
+        ask for each message rather than keep it: the claim may be another's by the next one. Raises
+        `ConnectionLost` while the database is out, `AuthFailed` where what was registered cannot be read any
+        more."""
+
+    async def enrol(
+        self,
+        user: str,
+        network: NetworkId,
+        settings: Mapping[str, str],
+        claims: Sequence[str] | None = None,
+    ) -> None:
+        """See to it that a user is registered whom the admin's own configuration names (by a bare JID), with
+        these settings; others that are registered stay as they are, and so do secrets, of which none can be
+        given here. What the form has no `admin` field for, the user's next registration may replace. The
+        account then holds `claims` (None: what `ServingBackend.claims` says of all its
+        settings), and whoever else had one of them has lost it.
+
+        It is the admin's word: nothing is tried, the user need never have been here, nor be one who may
+        register. Who was not registered is asked to have the gateway in the roster. Saying it again changes
+        nothing, so say it at each start. Raises `ConnectionLost` while the database is out, `ValueError` for
+        what is no bare JID and for a secret."""
 
 
 class ServingBackend(Backend, Protocol):
@@ -232,7 +265,7 @@ class ServingBackend(Backend, Protocol):
 
     def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
         """The names that a registration with these settings holds alone on this gateway (an address, a
-        number). A registration whose claim another account holds is refused."""
+        number). A registration whose claim another account holds is refused. Pure and cheap."""
 
     async def serve(self, host: GatewayHost) -> None:
         """Listen, for as long as the gateway runs; ended by cancelling. Raises `ConnectionLost` where that

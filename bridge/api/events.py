@@ -128,7 +128,12 @@ class ReactionsChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 class Delivered(msgspec.Struct, frozen=True, tag=True):
-    """The network reports that a message of ours reached its recipient."""
+    """The network reports that a message of ours reached its recipient.
+
+    Of a message that went out in several `Sent.parts`, `target` is one part: the user is told once all are
+    reported. What is reported of a part first, counts, also over restarts. It may overtake the `Sent` that
+    brings the id of `target`: it then waits for that, for up to 30 s. The awaitable of `Host.emit` completes
+    when the user has been told, when there is nothing to tell (yet), or when nobody knows the message."""
 
     chat: Chat
     target: MessageId
@@ -142,7 +147,10 @@ class Displayed(msgspec.Struct, frozen=True, tag=True):
 
 
 class DeliveryFailed(msgspec.Struct, frozen=True, tag=True):
-    """A message of ours, accepted before, did not arrive after all. `text` says why, in words."""
+    """A message of ours, accepted before, did not arrive after all. `text` says why, in words.
+
+    Of several parts, the first that fails is told, as "Part 2 of 3 was not delivered: TEXT"; what is reported
+    of the others changes nothing then. Otherwise as `Delivered`."""
 
     chat: Chat
     target: MessageId

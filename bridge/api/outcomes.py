@@ -57,7 +57,10 @@ class SentPart(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True, tag=True):
-    """Handed to the network. `parts` are empty where the message went out whole and has no id there."""
+    """Handed to the network. `parts` are empty where the message went out whole and has no id there.
+
+    Several parts with ids are reported on one by one (`Delivered`, `DeliveryFailed`) and make one message: it
+    has arrived when all of them have. A part without an id is not waited for; one id for all is one part."""
 
     parts: tuple[SentPart, ...] = ()
 

@@ -23,7 +23,9 @@ class Field(msgspec.Struct, frozen=True):
     """One entry of a form. `name` uses XEP-0077 §14.1's names where one fits (`nick`, `username`, `password`,
     `email`, ...). `choices` are (value, label) pairs for CHOICE. FLAG values are `"true"`/`"false"`, LINES
     are separated by `\\n`. `guarded`: it says to whom the form's secrets are given, so who changes it enters
-    them again: a stored one is not sent elsewhere."""
+    them again: a stored one is not sent elsewhere. `admin`: only an admin fills it in, or the backend itself
+    (`GatewayHost.enrol`): users' own forms do not have it, and it stays as it is when they register;
+    `Backend.check_registration` gets it with the rest."""
 
     name: str
     label: str
@@ -33,6 +35,7 @@ class Field(msgspec.Struct, frozen=True):
     help: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     guarded: bool = False
+    admin: bool = False
 
 
 class Form(msgspec.Struct, frozen=True):

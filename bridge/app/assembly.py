@@ -37,7 +37,7 @@ class Domain:
         self.gateway = gateway = Gateway(self.name, backend, store, core_settings(config, settings))
         if settings.name:
             gateway.info = msgspec.structs.replace(gateway.info, title=settings.name)
-        addresses = Addresses(self.name, backend)
+        addresses = Addresses(self.name, backend, gateway.accounts.known_settings)
         self.link = link = ComponentLink(link_config(settings))
         self._information = information = Information(
             gateway,

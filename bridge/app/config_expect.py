@@ -113,3 +113,15 @@ def struct_of(kind: Any) -> type[msgspec.Struct] | None:
     options = info.types if isinstance(info, inspect.UnionType) else (info,)
     found = [each.cls for each in options if isinstance(each, inspect.StructType)]
     return found[0] if len(found) == 1 else None
+
+
+def tagged_kinds(kind: Any) -> tuple[str, dict[str, type[msgspec.Struct]]] | None:
+    """Of a type that takes one of several kinds of tables: the key that says which, and what it may say."""
+    info: inspect.Type = inspect.type_info(kind)
+    while isinstance(info, inspect.Metadata):
+        info = info.type
+    options = info.types if isinstance(info, inspect.UnionType) else (info,)
+    found = [each for each in options if isinstance(each, inspect.StructType) and each.tag_field]
+    if not found or found[0].tag_field is None:
+        return None
+    return found[0].tag_field, {str(each.tag): each.cls for each in found}

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bridge.app.config_errors import Mistake, Path, is_secret, key_path, shown, unknown_key
-from bridge.app.config_expect import expected, has_struct, is_secret_field, struct_of
+from bridge.app.config_expect import expected, has_struct, is_secret_field, struct_of, tagged_kinds
 from bridge.app.secret_files import FileFolder, SecretFileError
 
 Table = dict[str, Any]
@@ -39,6 +39,7 @@ class Reader:
         before = len(self.mistakes)
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         given = self._with_secret_files(value, fields, path)
+        self._anchor(given, fields)
         self._unknown(given, list(fields), path)
         values = {
             field.name: self.value(field.type, given[key], (*path, key))
@@ -49,6 +50,23 @@ class Reader:
             if field.required and key not in value and key not in given:
                 self.mistake((*path, key), f"missing; expected {expected(field.type)}")
         return self._made(kind, values, path) if len(self.mistakes) == before else None
+
+    def _anchor(self, given: Table, fields: Mapping[str, Any]) -> None:
+        """Paths of files start at the configuration's folder."""
+        for key in given:
+            value = given[key]
+            if key.endswith("_file") and key in fields and isinstance(value, str) and value:
+                given[key] = str(self._folder.path(value))
+
+    def _tagged(self, field: str, kinds: Mapping[str, type[msgspec.Struct]], given: Table, path: Path) -> Any:
+        """A table of the kind that it says it is."""
+        said = given.get(field)
+        choices = ", ".join(shown(tag) for tag in kinds)
+        if isinstance(said, str) and said in kinds:
+            return self.table(kinds[said], {key: each for key, each in given.items() if key != field}, path)
+        found = f"found {shown(said)}" if field in given else "missing"
+        self.mistake((*path, field), f"{found}; expected one of {choices}")
+        return None
 
     def _made(self, kind: type[msgspec.Struct], values: Table, path: Path) -> Any:
         try:
@@ -90,9 +108,11 @@ class Reader:
 
     def value(self, kind: Any, value: object, path: Path) -> Any:
         """A value of any type; None where a mistake (noted) stands in the way."""
-        struct = struct_of(kind)
-        if struct is not None and isinstance(value, dict):
-            return self.table(struct, value, path)
+        if isinstance(value, dict):
+            if (tagged := tagged_kinds(kind)) is not None:
+                return self._tagged(*tagged, value, path)
+            if (struct := struct_of(kind)) is not None:
+                return self.table(struct, value, path)
         if has_struct(kind) and isinstance(value, dict | list):
             return self._container(kind, value, path)
         try:

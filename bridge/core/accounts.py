@@ -1,10 +1,8 @@
-"""Accounts, as users see them: registering, connecting, asking how things stand."""
+"""Accounts, as users see them: what is registered, connecting, asking how things stand."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Mapping
 
 import msgspec
 
@@ -21,15 +19,11 @@ from bridge.api import (
 )
 from bridge.core.admission import Admission
 from bridge.core.ground import Ground
-from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
-from bridge.core.serving import serving
+from bridge.core.register import Register
+from bridge.core.registering import Registering
 from bridge.core.storage import asking_store
-from bridge.core.values import AccountStatus, Registered, SessionState
-from bridge.store.claims import ClaimTaken
-from bridge.store.registrations import Registration
-
-log = logging.getLogger(__name__)
+from bridge.core.values import AccountStatus, Registered
 
 QUERY_SECONDS = 30.0
 
@@ -37,23 +31,25 @@ QUERY_SECONDS = 30.0
 class Accounts:
     """What users do with their accounts on one gateway."""
 
-    def __init__(self, ground: Ground, pool: SessionPool, admission: Admission) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        register: Register,
+        pool: SessionPool,
+        admission: Admission,
+        registering: Registering,
+    ) -> None:
         self._ground = ground
         self._pool = pool
         self._admission = admission
-        self._registered = pool.registered
-        self._registering: set[str] = set()
         self.is_registered = pool.is_registered
+        self.known_settings = register.settings
+        self.register = registering.register
+        self.unregister = registering.unregister
 
-    async def load(self) -> None:
-        """Read who is registered, and open the sessions that live as long as their registration."""
-        for row in await self._ground.store.registrations.list(self._ground.domain):
-            self._registered.setdefault(row.user, set()).add(NetworkId(row.network))
-            if not self._ground.info.on_demand:
-                self._pool.ensure(self._pool.live(row.user, NetworkId(row.network)))
-
-    async def form(self, user: str, network: NetworkId) -> Form:
-        """The registration form, filled in with what is known; secrets never are. Raises `Unavailable`."""
+    async def form(self, user: str, network: NetworkId, *, by_admin: bool = False) -> Form:
+        """The registration form, filled in with what is known; secrets never are. Admins' own fields are for
+        admins. Raises `Unavailable`."""
         with asking_store():
             found = await self._ground.store.registrations.get(self._ground.domain, user, network)
         known = dict(found.settings) if found else {}
@@ -61,85 +57,15 @@ class Accounts:
         fields = tuple(
             msgspec.structs.replace(field, default="") if field.kind is FieldKind.SECRET else field
             for field in form.fields
+            if by_admin or not field.admin
         )
         return msgspec.structs.replace(form, fields=fields)
 
-    async def register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> None:
-        """Register, or change a registration: an empty secret keeps the one that is stored. Raises
-        `RegistrationRefused`, `Unavailable`."""
-        refused = self._admission.of_user(user)
-        if refused is not None:
-            raise RegistrationRefused(refused.text)
-        if user in self._registering:
-            raise RegistrationRefused("Your last registration is still being tried. Wait a minute.")
-        self._registering.add(user)
-        try:
-            await self._register(user, network, values)
-        finally:
-            self._registering.discard(user)
-
-    async def _register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> None:
-        if not self._ground.settings.registration_open and not self.is_registered(user):
-            raise RegistrationRefused("Registration is closed on this gateway.")
-        registrations = self._ground.store.registrations
+    async def settings(self, user: str) -> dict[str, str]:
+        """What the user has registered with the gateway itself, without secrets. Raises `Unavailable`."""
         with asking_store():
-            found = await registrations.get(self._ground.domain, user, network)
-        old = dict(found.secrets) if found else {}
-        form = self._ground.backend.registration(network, {})
-        secret = {field.name for field in form.fields if field.kind is FieldKind.SECRET}
-        known = {field.name for field in form.fields}
-        given = {name: value for name, value in values.items() if name in known}
-        if found is None or _moved(form, given, found.settings):
-            old = {}
-        for name in secret:
-            given[name] = given.get(name) or old.get(name, "")
-        for field in form.fields:
-            if field.required and not given.get(field.name):
-                raise RegistrationRefused(f"{field.label} is missing.", field.name)
-        checked = await self._ground.backend.check_registration(network, given, self._ground.guard)
-        settings = {name: value for name, value in checked.items() if name not in secret}
-        secrets = {name: value for name, value in checked.items() if name in secret and value}
-        backend = serving(self._ground.backend)
-        claims = backend.claims(network, settings) if backend is not None else ()
-        try:
-            with asking_store():
-                await registrations.put(
-                    Registration(self._ground.domain, user, network, settings, secrets), claims
-                )
-        except ClaimTaken as error:
-            raise RegistrationRefused(f"{error.name} is taken by somebody else here.") from error
-        self._registered.setdefault(user, set()).add(network)
-        log.info("registered", extra={"account": self._ground.account_id(user, network)})
-        await self._reopen(user, network)
-
-    async def unregister(self, user: str, network: NetworkId) -> bool:
-        """Remove a registration; for the network `""` all that the gateway has of the user. False: there was
-        none. Raises `Unavailable`."""
-        networks = list(self._registered.get(user, ())) if network == "" else [network]
-        was_registered = any(known in self._registered.get(user, ()) for known in networks)
-        for known in networks:
-            with asking_store():
-                await self._ground.store.registrations.remove(self._ground.domain, user, known)
-            self._registered.get(user, set()).discard(known)
-        if not self._registered.get(user):
-            self._registered.pop(user, None)
-        for live in self._pool.of(user):
-            live.registered = live.network in self._registered.get(user, ())
-            if not live.wanted:
-                await self._close(live)
-        for known in networks:
-            account = self._ground.account_id(user, known)
-            with asking_store():
-                await self._ground.store.cursors.forget(account)
-                await self._ground.store.message_ids.forget(account)
-        return was_registered
-
-    async def _close(self, live: LiveAccount) -> None:
-        """Nothing needs the session. One that lives by its registration is over before that is forgotten."""
-        if self._ground.info.on_demand:
-            self._pool.release(live, "")
-        else:
-            await self._pool.stop_one(live, "")
+            found = await self._ground.store.registrations.get(self._ground.domain, user, "")
+        return {name: value for name, value in found.settings.items() if value} if found else {}
 
     async def registrations(self, user: str) -> list[Registered]:
         """What the user has registered, without secrets. Raises `Unavailable`."""
@@ -180,21 +106,3 @@ class Accounts:
             raise QueryFailed(Reason.TIMEOUT, "The network did not answer.") from error
         except ConnectionLost as error:
             raise QueryFailed(error.reason, str(error)) from error
-
-    async def _reopen(self, user: str, network: NetworkId) -> None:
-        """A registration has changed: sessions that wait for a login, or live by it, start anew."""
-        for live in self._pool.of(user):
-            live.registered = live.network in self._registered.get(user, ())
-            if live.state is SessionState.NEEDS_LOGIN and (live.wanted or not self._ground.info.on_demand):
-                self._pool.ensure(live)
-        if not self._ground.info.on_demand:
-            live = self._pool.live(user, network)
-            if live.session is not None:
-                await self._pool.stop_one(live, "")
-            self._pool.ensure(live)
-
-
-def _moved(form: Form, given: Mapping[str, str], known: Mapping[str, str]) -> bool:
-    """Whether secrets would go to another place than those that are known."""
-    names = [field.name for field in form.fields if field.guarded]
-    return any(given.get(name, "").strip().lower() != known.get(name, "").strip().lower() for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -54,6 +55,9 @@ from bridge.store.message_ids import KnownMessage
 log = logging.getLogger(__name__)
 
 QUIT_TEXT = "You have left this network. To come back, join a room on it, write to it, or connect again."
+
+MEND_SECONDS = 120.0
+"""After so long without its connection an account that nobody sits in is told of it."""
 
 GIVE_UP = {Reason.CONFLICT}
 """Failures of a first connect that another try with the same data would only repeat."""
@@ -121,8 +125,10 @@ class Events:
 
     def session_online(self, live: LiveAccount) -> None:
         """Join the rooms that are wanted, and show the network online."""
+        mended = live.end_mending()
         for text in live.attempts.succeeded():
-            self._tell(live, text)
+            if not mended:
+                self._tell(live, text)
         self._roster.session_online(live)
         for room in tuple(live.rooms.values()):
             if room.wanted and room.state is not RoomState.JOINED:
@@ -141,6 +147,7 @@ class Events:
             self._quit(live)
             return False
         if error is None:
+            live.end_mending()
             self._rooms.session_closed(live, live.goodbye)
             self._link_broke(live, live.goodbye or "Disconnected.")
             return False
@@ -151,7 +158,7 @@ class Events:
         live.text = text
         self._rooms.not_back(live, text)
         if was_online:
-            self._tell(live, f"ERROR: {text}")
+            self._broke(live, text, at_once=reason in (Reason.NOT_AUTHORIZED, Reason.INTERNAL))
             self._rooms.session_lost(live, text)
             self._link_broke(live, text)
         else:
@@ -178,11 +185,27 @@ class Events:
         if for_good:
             live.attempts.asked()
         for told in live.attempts.failed(text, kind, answered=answered):
-            self._tell(live, told)
+            if live.mending is None or for_good:
+                self._tell(live, told)
         for room in tuple(live.rooms.values()):
             if for_good or reason in GIVE_UP:
                 room.remembered, room.away = {}, {}
             self._entrance.turn_away(room, reason, text)
+
+    def _broke(self, live: LiveAccount, text: str, *, at_once: bool) -> None:
+        """A connection broke. One that nobody sits in (a mailbox) is told of when it does not come back
+        soon."""
+        if at_once or live.info.on_demand or live.rooms:
+            live.end_mending()
+            self._tell(live, f"ERROR: {text}")
+        elif live.mending is None:
+            loop = asyncio.get_running_loop()
+            live.mending = loop.call_later(MEND_SECONDS, self._not_mended, live)
+
+    def _not_mended(self, live: LiveAccount) -> None:
+        live.mending = None
+        if live.session is None and live.needed:
+            self._tell(live, f"ERROR: {live.text}")
 
     def _quit(self, live: LiveAccount) -> None:
         """The user left in the network's own words: no room, however kept, brings the account back."""
@@ -211,7 +234,7 @@ class Events:
         self._pool.connected(live, event.name)
 
     def _network_notice(self, live: LiveAccount, event: NetworkNotice) -> None:
-        if live.session is not None or live.attempts.said(event.text):
+        if live.session is not None or (live.attempts.said(event.text) and live.mending is None):
             self._tell(live, event.text)
 
     def _name_changed(self, live: LiveAccount, event: NameChanged) -> None:

@@ -22,6 +22,8 @@ from bridge.core.outbound import Outbound
 from bridge.core.outbox import Outbox
 from bridge.core.pool import SessionPool
 from bridge.core.ports import Face
+from bridge.core.register import Register
+from bridge.core.registering import Registering
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
 from bridge.core.roomregistry import RoomRegistry
@@ -52,9 +54,9 @@ class Gateway:
         self.settings = settings or CoreSettings()
         self._ground = ground = Ground(domain, backend, store, self.settings)
         self._tasks = tasks = Tasks()
-        self._pool = pool = SessionPool(ground)
+        register = Register(ground)
+        self._pool = pool = SessionPool(ground, register)
         self._admission = admission = Admission(ground, pool)
-        self.accounts = Accounts(ground, pool, admission)
         self._archive = archive = RoomArchive(ground)
         self._residents = residents = Residents(ground)
         self._returning: Sequence[RoomResource] = ()
@@ -65,10 +67,12 @@ class Gateway:
         self.rooms = Rooms(ground, pool, registry, entrance, absence, archive, keeper, admission)
         room_events = RoomEvents(ground, pool, self.rooms, entrance, archive)
         self.roster = Roster(ground, pool, self.rooms, tasks, admission)
+        self._registering = Registering(ground, register, pool, admission, self.roster)
+        self.accounts = Accounts(ground, register, pool, admission, self._registering)
         self._inbox = Inbox(ground, tasks)
         self._outbox = Outbox(ground, pool, self._inbox, tasks)
         self.outbound = Outbound(ground, pool, self._outbox, room_events, archive, admission)
-        self._serving = Serving(ground, pool, tasks)
+        self._serving = Serving(ground, pool, self._registering, tasks)
         self._registry = registry
         self._events = Events(ground, pool, room_events, entrance, self.roster, self._inbox, tasks)
         pool.sink = self._events.take
@@ -120,7 +124,7 @@ class Gateway:
         """Take up what was going on before: registrations, subscriptions, kept rooms, unsettled messages."""
         await self._ground.load_salt()
         await self.roster.load()
-        await self.accounts.load()
+        await self._registering.load()
         for kept in await self._keeper.list():
             address = RoomAddress(NetworkId(kept.network), RoomId(kept.room))
             self.rooms.restore(kept.user, address, kept.nick, kept.password)
@@ -183,5 +187,6 @@ class Gateway:
         await store.inbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
         await store.outbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
         await store.message_ids.prune(now - KEPT_DAYS * 86_400_000_000)
+        await store.claims.prune(now - self.settings.claim_days * 86_400_000_000)
         if self.settings.archive_days:
             await store.archive.prune(now - self.settings.archive_days * 86_400_000_000)

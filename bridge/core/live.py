@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import cast
 
 from bridge.api import (
+    Account,
     AccountId,
     Capabilities,
     Chat,
@@ -41,7 +42,9 @@ class LiveAccount:
     rooms that the network was asked to leave and has not yet; `closing`: the session is being closed;
     `parting`: it will be, with these words, when the lanes are empty; `quit`: the user ended it in the
     network's own way, and has not come back; `grace`: when it is closed if nobody needs it by then;
-    `placing`: the newest direct message whose turn has not come.
+    `mending`: when its user is told that its connection broke, if it has not come back by then;
+    `placing`: the newest direct message whose turn has not come; `account`: what was registered, as it was
+    read lately.
     """
 
     def __init__(self, ground: Ground, user: str, network: NetworkId) -> None:
@@ -70,9 +73,13 @@ class LiveAccount:
         self.closing = False
         self.parting: str | None = None
         self.grace: asyncio.TimerHandle | None = None
+        self.mending: asyncio.TimerHandle | None = None
         self.quit = False
         self.attempts = Attempts()
         self.placing: asyncio.Task[Awaitable[None]] | None = None
+        self.account: Account | None = None
+        self.account_until = 0.0
+        self.account_change = 0
         self._waiters: list[asyncio.Future[Session]] = []
 
     def __repr__(self) -> str:
@@ -90,11 +97,23 @@ class LiveAccount:
             return True
         return self.registered and not self.info.on_demand
 
+    def registration_changed(self) -> None:
+        """What is known of it is of no use any more, nor what is being read."""
+        self.account = None
+        self.account_change += 1
+
     def end_grace(self) -> None:
         """The session is needed again, or is over."""
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
+
+    def end_mending(self) -> bool:
+        """It is back, or will not be. Returns whether its user has not been told that it broke."""
+        mending, self.mending = self.mending, None
+        if mending is not None:
+            mending.cancel()
+        return mending is not None
 
     def prompt(self, chat: Chat) -> PromptSession | None:
         """The session, if it may answer without waiting and nothing waits in that chat."""

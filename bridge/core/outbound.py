@@ -91,7 +91,7 @@ class Outbound:
         live = self._live(user, address)
         refused = self._refusal(live)
         if refused is not None:
-            jid = self._ground.face.jid(address)
+            jid = message.written_to or self._ground.face.jid(address)
             self._ground.face.message_failed(
                 message.resource, jid, message.stanza_id, refused.reason, refused.text
             )
@@ -110,7 +110,14 @@ class Outbound:
             command = SendMessage(chat, stanza_id, message.content, thread=thread, said_at=now)
         quoted = Quoted(name=message.reply_name)
         item = OutboxItem(
-            user, address, command, quoted, message.resource, message.stanza_id, message.reply_to
+            user,
+            address,
+            command,
+            quoted,
+            message.resource,
+            message.stanza_id,
+            message.reply_to,
+            message.written_to,
         )
         self._outbox.put(live, item, dedupe)
 

@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 
 class OutboxItem(msgspec.Struct, frozen=True):
     """A command on its way, with what its fallback and its answer need. `reply_to` is the stanza id of the
-    message that it answers."""
+    message that it answers, `written_to` the JID that it was sent to, where that is not the contact's own:
+    what its sender is told about it comes from there."""
 
     user: str
     address: ContactAddress
@@ -52,6 +53,7 @@ class OutboxItem(msgspec.Struct, frozen=True):
     resource: str
     stanza_id: str
     reply_to: str = ""
+    written_to: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -142,7 +144,8 @@ class Outbox:
             ids = [part.id for part in outcome.parts if part.id]
             self._rows.settle(row, "sent", ids)
             account = self._ground.account_id(item.user, item.address.network)
-            self._ground.message_ids.sent(account, item.address.contact, ids, item.resource, item.stanza_id)
+            contact, sender = item.address.contact, item.resource
+            self._ground.message_ids.sent(account, contact, ids, sender, item.stanza_id, item.written_to)
             jid = self._ground.face.jid(item.address)
             self._ground.senders.remember(item.user, jid, item.stanza_id, item.resource)
         elif not self._ground.link_is_up:
@@ -192,7 +195,8 @@ class Outbox:
 
     def _tell(self, item: OutboxItem, reason: Reason, text: str) -> None:
         face = self._ground.face
-        face.message_failed(item.resource, face.jid(item.address), item.stanza_id, reason, text)
+        jid = item.written_to or face.jid(item.address)
+        face.message_failed(item.resource, jid, item.stanza_id, reason, text)
 
 
 class DirectJob:
@@ -219,6 +223,15 @@ class DirectJob:
             self._ahead.put_back()
             return early
         await self._ahead.begin(self._row)
+        account = self._ground.account_id(self._item.user, self._item.address.network)
+        expected = self._ground.message_ids.expected
+        expected.begin(account)
+        try:
+            return await self._try(session)
+        finally:
+            expected.end(account)
+
+    async def _try(self, session: Session) -> float | None:
         outcome = await self._attempt(session)
         self._ahead.end(self._row, sent=isinstance(outcome, Sent))
         if isinstance(outcome, Unknown) and self._ground.info.resend_unknown:

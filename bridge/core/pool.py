@@ -6,41 +6,39 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from bridge.api import Account, AuthFailed, Chat, ConnectionLost, ContactAddress, NetworkId, Reason, Session
+from bridge.api import Chat, ConnectionLost, ContactAddress, NetworkId, Reason, Session
 from bridge.core.ground import Ground
 from bridge.core.host import AccountHost, Sink
 from bridge.core.lanes import Job, Lane
 from bridge.core.live import LiveAccount
-from bridge.core.storage import STORE_TEXT
+from bridge.core.register import Register
 from bridge.core.supervisor import Supervisor, Watcher
 from bridge.core.values import SessionState
-from bridge.store.errors import StoreDown
-from bridge.store.registrations import Registration
 
 
 class SessionPool:
     """All live accounts of one gateway. `sink` takes the events of their sessions, `watcher` hears how these
-    fare; `registered` says with which networks each user has registered (kept by `accounts`)."""
+    fare; `register` says with which networks each user has registered."""
 
     sink: Sink
     watcher: Watcher
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, register: Register) -> None:
         self._ground = ground
+        self._register = register
         self._live: dict[tuple[str, NetworkId], LiveAccount] = {}
         self.by_place: Mapping[tuple[str, NetworkId], LiveAccount] = self._live
         """the accounts that are live, by user and network, for those who look often"""
         self._of_user: dict[str, dict[NetworkId, LiveAccount]] = {}
         self._supervisors: dict[LiveAccount, Supervisor] = {}
         self._turns: dict[NetworkId, asyncio.Semaphore] = {}
-        self.registered: dict[str, set[NetworkId]] = {}
 
     def live(self, user: str, network: NetworkId) -> LiveAccount:
         """The account, made if it is not live yet."""
         live = self._live.get((user, network))
         if live is None:
             live = LiveAccount(self._ground, user, network)
-            live.registered = network in self.registered.get(user, ())
+            live.registered = network in self._register.networks(user)
             self._live[user, network] = live
             self._of_user.setdefault(user, {})[network] = live
         return live
@@ -158,7 +156,7 @@ class SessionPool:
 
     def is_registered(self, user: str) -> bool:
         """Whether the user has registered with this gateway or one of its networks."""
-        return bool(self.registered.get(user))
+        return bool(self._register.networks(user))
 
     def refresh_watched(self, live: LiveAccount) -> None:
         """Tell the user which of the contacts in their roster came or went, as far as shared rooms show
@@ -216,32 +214,12 @@ class SessionPool:
         return supervisor
 
     async def host(self, live: LiveAccount) -> AccountHost:
-        """What the account's backend may ask of the bridge. Raises `AuthFailed`, `ConnectionLost`."""
-        return AccountHost(self._ground, live, await self._account(live), self.sink)
+        """What the account's backend may ask of the bridge. Raises `AuthFailed`, `ConnectionLost`. Hot."""
+        return AccountHost(self._ground, live, await self._register.known_account(live), self.sink)
 
     async def _open(self, live: LiveAccount) -> tuple[Session, AccountHost]:
-        host = await self.host(live)
+        host = AccountHost(self._ground, live, await self._register.account(live), self.sink)
         return self._ground.backend.open(host.account, host), host
-
-    async def _account(self, live: LiveAccount) -> Account:
-        """The account with what is registered for the gateway, overridden by what is for the network."""
-        settings: dict[str, str] = {}
-        secrets: dict[str, str] = {}
-        for network in dict.fromkeys((NetworkId(""), live.network)):
-            if network in self.registered.get(live.user, ()):
-                found = await self._registration(live.user, network)
-                if found is not None and found.locked:
-                    raise AuthFailed("Your stored password cannot be read any more: please register again.")
-                if found is not None:
-                    settings.update({name: value for name, value in found.settings.items() if value})
-                    secrets.update({name: value for name, value in found.secrets.items() if value})
-        return Account(live.id, live.user, live.network, settings, secrets, live.nick)
-
-    async def _registration(self, user: str, network: NetworkId) -> Registration | None:
-        try:
-            return await self._ground.store.registrations.get(self._ground.domain, user, network)
-        except StoreDown as error:
-            raise ConnectionLost(STORE_TEXT, Reason.STORE_DOWN) from error
 
 
 def _busy(live: LiveAccount) -> bool:

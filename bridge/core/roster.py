@@ -32,11 +32,27 @@ class Roster:
         self._admission = admission
         self._known: dict[tuple[str, str], Subscription] = {}
         self._contacts: dict[tuple[str, NetworkId], set[ContactId]] = {}
+        self._unasked: dict[tuple[str, NetworkId], None] = {}
 
     async def load(self) -> None:
         """Read what was agreed before this start."""
         for row in await self._ground.store.subscriptions.list(self._ground.domain):
             self._known[row.user, row.local] = row
+
+    def ask(self, user: str, network: NetworkId, *, again: bool) -> None:
+        """Ask to be in the roster of a user who has registered (XEP-0100 §4.1), as soon as the XMPP server is
+        there. Who was asked before, and has not said yes, is not asked `again` unless that is said."""
+        face = self._ground.face
+        puppet = face.jid(NetworkAddress(network)) if network else self._ground.domain
+        known = self._known.get((user, puppet))
+        if known is not None and (known.puppet_subscribed or not again):
+            return
+        if not self._ground.link_is_up:
+            self._unasked[user, network] = None
+            return
+        face.subscription(user, puppet, "subscribe")
+        if known is None:
+            self._put(user, puppet, user_subscribed=False, puppet_subscribed=False)
 
     def subscribe(self, user: str, puppet: str, address: Address | None, stanza_id: str) -> None:
         """A user wants a puppet's presence: granted, and asked for in return."""
@@ -64,7 +80,8 @@ class Roster:
     def subscribed(self, user: str, puppet: str) -> None:
         """A user lets a puppet see their presence."""
         known = self._known.get((user, puppet))
-        if known is None and puppet == self._ground.domain:
+        seen = known is not None and (known.user_subscribed or known.puppet_subscribed)
+        if not seen and puppet == self._ground.domain:
             self._ground.face.puppet_presence(user, puppet, True)
         self._put(user, puppet, user_subscribed=bool(known and known.user_subscribed), puppet_subscribed=True)
 
@@ -121,6 +138,9 @@ class Roster:
         for live in self._pool.all():
             if live.session is not None:
                 self.session_online(live)
+        unasked, self._unasked = self._unasked, {}
+        for user, network in unasked:
+            self.ask(user, network, again=True)
 
     def session_online(self, live: LiveAccount) -> None:
         """A network is connected: it, and what can be seen on it, goes online in rosters."""

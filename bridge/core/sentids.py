@@ -7,33 +7,33 @@ none."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from bridge.api import AccountId, MessageId
+from bridge.store.message_ids import KnownMessage
 
 KEPT = 20_000
 
+Fields = tuple[str, str, str] | tuple[str, str, str, int, int, str]
+
 
 class SentIds:
-    """The newest direct messages that a network gave ids: (account, id) -> (sender's full JID, stanza id,
-    contact)."""
+    """The newest direct messages that a network gave ids: (account, id) -> the fields of a `KnownMessage`,
+    which are a plain tuple here: it is none of the garbage collector's business."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._found: OrderedDict[tuple[AccountId, MessageId], tuple[str, str, str]] = OrderedDict()
+        self._found: OrderedDict[tuple[AccountId, MessageId], Fields] = OrderedDict()
 
-    def remember(
-        self, account: AccountId, ids: Iterable[MessageId], resource: str, stanza_id: str, contact: str = ""
-    ) -> None:
-        """A message went out under these ids (one for each part)."""
-        for message_id in ids:
-            self._found[account, message_id] = (resource, stanza_id, contact)
-        while len(self._found) > self._kept:
+    def remember(self, account: AccountId, message_id: MessageId, fields: Fields) -> None:
+        """A message, or a part of one, went out under this id."""
+        self._found[account, message_id] = fields
+        if len(self._found) > self._kept:
             self._found.popitem(last=False)
 
-    def find(self, account: AccountId, message_id: MessageId) -> tuple[str, str, str] | None:
-        """Who sent it, with which stanza id, to whom; None: not known (any more)."""
-        return self._found.get((account, message_id))
+    def find(self, account: AccountId, message_id: MessageId) -> KnownMessage | None:
+        """Which message that is; None: not known (any more)."""
+        found = self._found.get((account, message_id))
+        return None if found is None else KnownMessage(*found)
 
 
 class Senders:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import cast
 
 from bridge.api import (
-    Backend,
     BackendError,
     ConnectionLost,
     Endpoint,
@@ -16,8 +14,10 @@ from bridge.api import (
     Reason,
     ServingBackend,
 )
+from bridge.core.abilities import serving
 from bridge.core.ground import Ground
 from bridge.core.pool import SessionPool
+from bridge.core.registering import Registering
 from bridge.core.storage import STORE_TEXT
 from bridge.core.tasks import Tasks
 from bridge.store.errors import StoreDown
@@ -28,18 +28,14 @@ AGAIN_SECONDS = 10.0
 """How soon a backend that could not listen tries again."""
 
 
-def serving(backend: Backend) -> ServingBackend | None:
-    """The backend, if it is one that is reached from outside."""
-    return cast("ServingBackend", backend) if hasattr(backend, "serve") else None
-
-
 class Serving:
     """`bridge.api.GatewayHost` for the backend of one gateway."""
 
-    def __init__(self, ground: Ground, pool: SessionPool, tasks: Tasks) -> None:
+    def __init__(self, ground: Ground, pool: SessionPool, registering: Registering, tasks: Tasks) -> None:
         self._ground = ground
         self._pool = pool
         self._tasks = tasks
+        self.enrol = registering.enrol
 
     def start(self) -> None:
         """Let the backend listen, if it is one that does."""

@@ -60,7 +60,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     """A message that a user's client sent, before anything is known of where it goes.
 
     `stanza_id` is its `id`; `reply_to` the id that it answers (in a room: an archive id), `reply_name` the
-    name of whom it answers; `replaces` the stanza_id of the own message that it corrects."""
+    name of whom it answers; `replaces` the stanza_id of the own message that it corrects. `written_to` is
+    the bare JID that it was sent to, where that is not the contact's own."""
 
     resource: str
     stanza_id: str
@@ -71,6 +72,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     thread: str = ""
     replaces: str = ""
     foreign_ids: tuple[tuple[str, str], ...] = ()
+    written_to: str = ""
 
 
 class SessionState(enum.Enum):

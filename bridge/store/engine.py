@@ -42,7 +42,7 @@ class Store:
         self.cursors = Cursors(engine, writer, self._reader)
         self.message_ids = MessageIds(engine, writer, self._reader)
         self.claims = Claims(writer, self._reader)
-        self.registrations = Registrations(engine, writer, self._reader, vault)
+        self.registrations = Registrations(engine, writer, self._reader, vault, self.claims)
         self.subscriptions = Subscriptions(engine, writer, self._reader)
         self.kept_rooms = KeptRooms(engine, writer, self._reader, vault)
         self.room_resources = RoomResources(engine, writer, self._reader)

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.sql import ColumnElement
 
-from bridge.store.claims import Holder, set_claims
+from bridge.store.claims import Claims, Holder, Taken, force_claims, set_claims
 from bridge.store.database import Reader
 from bridge.store.errors import VaultError
 from bridge.store.rotation import Column, rotate
@@ -44,15 +44,20 @@ class Registration(NamedTuple):
 class Registrations:
     """Registrations. Changes return when they are on disk; they raise StoreDown when that takes too long."""
 
-    def __init__(self, engine: Engine, writer: Writer, reader: Reader, vault: Vault) -> None:
+    def __init__(self, engine: Engine, writer: Writer, reader: Reader, vault: Vault, claims: Claims) -> None:
         self._writer = writer
+        self._claims = claims
         self._reader = reader
         self._vault = vault
         self._put = insert_or_replace(engine, registrations)
+        self._amend = insert_or_replace(engine, registrations, only=("settings",))
 
-    async def put(self, registration: Registration, claims: Sequence[str] = ()) -> None:
+    async def put(
+        self, registration: Registration, claims: Sequence[str] = (), reserved_since: int | None = None
+    ) -> None:
         """Keep a registration with its claims, instead of an older one. Raises VaultError for a locked one,
-        ClaimTaken where another account holds a claim: then nothing is changed."""
+        ClaimTaken where another account holds a claim, or gave it up after `reserved_since` (microseconds;
+        None: nothing is reserved): then nothing is changed."""
         if registration.locked:
             raise VaultError("the registration's secrets could not be read; enter them again")
         gateway, user, network = key = registration[:3]
@@ -60,25 +65,45 @@ class Registrations:
             "gateway": gateway,
             "user": user,
             "network": network,
-            "settings": msgspec.json.encode(dict(registration.settings)).decode(),
+            "settings": _encoded(registration.settings),
             "secrets": self._vault.encrypt(_context(key), registration.secrets),
         }
 
         def write(connection: Connection) -> None:
-            set_claims(connection, gateway, Holder(user, network), claims)
+            set_claims(connection, gateway, Holder(user, network), claims, reserved_since=reserved_since)
             self._put(connection, [row])
 
-        await self._writer.submit_unit_soon(write)
+        await self._claims.change(self._writer.submit_unit_soon(write))
+
+    async def amend(
+        self, gateway: str, holder: Holder, settings: Mapping[str, str], claims: Sequence[str]
+    ) -> Sequence[Taken]:
+        """Keep these settings, and leave the secrets as they are, also those that cannot be read. Whoever
+        else has a claim loses it: returned. What the account no longer holds is anybody's."""
+        row = {
+            "gateway": gateway,
+            "user": holder.user,
+            "network": holder.network,
+            "settings": _encoded(settings),
+            "secrets": b"",
+        }
+
+        def write(connection: Connection) -> Sequence[Taken]:
+            taken = force_claims(connection, gateway, holder, claims)
+            self._amend(connection, [row])
+            return taken
+
+        return await self._claims.change(self._writer.submit_unit_soon(write))
 
     async def remove(self, gateway: str, user: str, network: str) -> bool:
         """Forget a registration. Returns whether there was one."""
         gone = delete(registrations).where(*_is(gateway, user, network))
 
         def remove(connection: Connection) -> bool:
-            set_claims(connection, gateway, Holder(user, network), ())
+            set_claims(connection, gateway, Holder(user, network), (), reserved_since=None)
             return bool(connection.execute(gone).rowcount)
 
-        return await self._writer.submit_unit_soon(remove)
+        return await self._claims.change(self._writer.submit_unit_soon(remove))
 
     async def get(self, gateway: str, user: str, network: str) -> Registration | None:
         """None: not registered."""
@@ -118,6 +143,10 @@ class Registrations:
 def _is(gateway: str, user: str, network: str) -> tuple[ColumnElement[bool], ...]:
     table = registrations.c
     return table.gateway == gateway, table.user == user, table.network == network
+
+
+def _encoded(settings: Mapping[str, str]) -> str:
+    return msgspec.json.encode(dict(settings)).decode()
 
 
 def _context(key: tuple[str, ...]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Delete, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.sql import ClauseElement
 
 from bridge.store.writer import Writer
@@ -35,25 +36,36 @@ class Statement:
         """Run it, and return how many rows it wrote."""
         return connection.exec_driver_sql(self._sql, rows).rowcount
 
+    def found(self, connection: Connection, row: dict[str, Any]) -> Sequence[Row[Any]]:
+        """Run a query with these parameters."""
+        return connection.exec_driver_sql(self._sql, row).all()
+
 
 def insert_into(engine: Engine, table: Table) -> Upsertable:
     """An INSERT in the database's own dialect, so that it can have ON CONFLICT."""
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def insert_new(engine: Engine, table: Table) -> Statement:
+def insert_new(engine: Engine, table: Table, *, without: Collection[str] = ()) -> Statement:
     """Insert rows; those that are there already (by any unique key) stay as they are. A key that the database
-    counts itself is left to it."""
+    counts itself is left to it, and so are the columns `without`."""
     given: dict[str, Any] = {
-        c.name: bindparam(c.name) for c in table.columns if c is not table.autoincrement_column
+        c.name: bindparam(c.name)
+        for c in table.columns
+        if c is not table.autoincrement_column and c.name not in without
     }
     return Statement(engine, insert_into(engine, table).values(given).on_conflict_do_nothing())
 
 
-def insert_or_replace(engine: Engine, table: Table) -> Statement:
-    """Insert rows, or give the row with the same primary key the new values."""
+def insert_or_replace(engine: Engine, table: Table, *, only: Collection[str] = ()) -> Statement:
+    """Insert rows, or give the row with the same primary key the new values; of some columns `only`, if they
+    are named."""
     statement = insert_into(engine, table)
-    others = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
+    others = {
+        c.name: statement.excluded[c.name]
+        for c in table.columns
+        if not c.primary_key and (not only or c.name in only)
+    }
     keys = list(table.primary_key)
     return Statement(engine, statement.on_conflict_do_update(index_elements=keys, set_=others))
 

@@ -147,6 +147,7 @@ claims = Table(
     _key("name"),
     _text("user"),
     _text("network"),
+    _number("freed_at"),
     sqlite_with_rowid=False,
     sqlite_strict=True,
 )
@@ -160,6 +161,10 @@ message_ids = Table(
     _text("stanza_id"),
     _text("resource"),
     _number("put_at"),
+    _number("part"),
+    _number("parts"),
+    _number("reported"),
+    _text("written_to"),
     Index("ix_message_ids_stanza", "account", "stanza_id"),
     Index("ix_message_ids_put_at", "put_at"),
     sqlite_with_rowid=False,

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Mapping
+from typing import cast
 
 from bridge.api import (
+    Address,
     Backend,
     BadAddress,
     Capabilities,
     Command,
+    ContactAddress,
     CorrectMessage,
     FieldKind,
     Form,
     MarkDisplayed,
+    NetworkId,
+    NormalisingBackend,
     Reason,
     Refused,
     RetractMessage,
     RoomChat,
     SendReceipt,
+    ServingBackend,
     Session,
     SetReactions,
     SetTyping,
@@ -44,7 +51,13 @@ def junk(count: int = 500) -> list[str]:
     return fixed + ["".join(source.choices(letters, k=source.randint(1, 40))) for _ in range(count)]
 
 
-def check_junk(backend: Backend, local: str) -> None:
+Settings = Mapping[str, str]
+
+NOTHING: Settings = {}
+"""The settings of somebody who has not registered."""
+
+
+def check_junk(backend: Backend, local: str, settings: Settings = NOTHING) -> None:
     """Whatever somebody types is a good address, which then survives the round trip, or `BadAddress`."""
     try:
         address = backend.parse_address(local)
@@ -53,13 +66,64 @@ def check_junk(backend: Backend, local: str) -> None:
     else:
         again = backend.parse_address(backend.format_address(address))
         require(again == address, f"{local!r} is {address}, but formatted and parsed again {again}")
+        check_own(backend, address, settings)
     try:
-        prompted = backend.contact_from_prompt(local)
+        prompted = backend.contact_from_prompt(local, settings)
     except BadAddress:
         return
     require(
         backend.format_address(prompted), f"{local!r} in the prompt gives an address that has no local part"
     )
+    meant = _meant(backend, prompted, NOTHING)
+    require(meant == prompted, f"{local!r} in the prompt gives {prompted}, which is {meant} to others")
+
+
+def check_own(backend: Backend, address: Address, settings: Settings) -> None:
+    """What a user means by an address of theirs is a contact's own address, the same for everybody, and has
+    a JID; or it is `BadAddress`, with a text."""
+    for known in (settings, NOTHING):
+        try:
+            meant = _meant(backend, address, known)
+        except BadAddress as error:
+            require(str(error), f"BadAddress for {address} has no text")
+            continue
+        require(
+            type(meant) is type(address) and meant.network == address.network,
+            f"{address} is normalised to {meant}, which is something else or elsewhere",
+        )
+        try:
+            for reader in (known, NOTHING):
+                again = _meant(backend, meant, reader)
+                require(again == meant, f"{address} is normalised to {meant}, and that to {again}")
+            again = backend.parse_address(backend.format_address(meant))
+            require(again == meant, f"{meant} is {again} when it is formatted and parsed")
+        except BadAddress as error:
+            raise NotConforming(f"{address} is normalised to {meant}, which is none: {error}") from error
+
+
+def _meant(backend: Backend, address: Address, settings: Settings) -> Address:
+    """What it is for somebody with these settings; the same, where there is but one way to write it."""
+    if not hasattr(backend, "normalise") or not isinstance(address, ContactAddress):
+        return address
+    return cast("NormalisingBackend", backend).normalise(address, settings)
+
+
+def check_claims(backend: ServingBackend, network: NetworkId, settings: Settings) -> None:
+    """Names, each once, and the same whenever it is asked."""
+    claims = backend.claims(network, settings)
+    require(isinstance(claims, tuple), f"claims() returned {claims!r}, which is no tuple")
+    require(all(claims), f"an empty claim: {claims!r}")
+    require(len(claims) == len(set(claims)), f"a claim is there twice: {claims!r}")
+    require(claims == backend.claims(network, dict(settings)), "claims() does not always say the same")
+
+
+def check_admins_fields(backend: Backend, network: NetworkId, settings: Settings) -> None:
+    """Which fields are the admin's does not depend on what is registered."""
+    theirs = [
+        {field.name for field in backend.registration(network, known).fields if field.admin}
+        for known in (NOTHING, settings)
+    ]
+    require(theirs[0] == theirs[1], f"the admin's fields are now {theirs[0]}, now {theirs[1]}")
 
 
 def check_form(form: Form) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import msgspec
 
@@ -34,10 +35,21 @@ from bridge.api import (
     Refused,
     RoomJoined,
     Sent,
+    ServingBackend,
     Session,
     Unknown,
 )
-from bridge.testing.checks import NotConforming, check_claim, check_form, check_junk, junk, require
+from bridge.testing.checks import (
+    NotConforming,
+    check_admins_fields,
+    check_claim,
+    check_claims,
+    check_form,
+    check_junk,
+    check_own,
+    junk,
+    require,
+)
 from bridge.testing.fake_host import FakeHost
 from bridge.testing.scenario import Scenario
 
@@ -134,15 +146,31 @@ class BackendConformance:
                 raise NotConforming(f"{local!r} was taken for {address}")
 
     def test_junk_is_an_address_or_bad(self) -> None:
-        backend = self.scenario_class().backend()
+        scenario = self.scenario_class()
+        backend = scenario.backend()
         for local in junk():
-            check_junk(backend, local)
+            check_junk(backend, local, scenario.account.settings)
+
+    def test_an_address_is_one_contacts_whoever_writes_it(self) -> None:
+        scenario = self.scenario_class()
+        backend = scenario.backend()
+        for address in (*scenario.addresses, *map(backend.parse_address, scenario.own_addresses)):
+            check_own(backend, address, scenario.account.settings)
+
+    def test_claims_are_names(self) -> None:
+        scenario = self.scenario_class()
+        backend = scenario.backend()
+        if hasattr(backend, "serve"):
+            for settings in (scenario.account.settings, {}):
+                check_claims(cast("ServingBackend", backend), scenario.account.network, settings)
 
     def test_the_registration_form_is_sane(self) -> None:
         scenario = self.scenario_class()
         backend = scenario.backend()
         for network in {scenario.account.network, NetworkId("")}:
             check_form(backend.registration(network, {}))
+            check_form(backend.registration(network, scenario.account.settings))
+            check_admins_fields(backend, network, scenario.account.settings)
 
     def test_known_values_fill_the_form_but_secrets_do_not(self) -> None:
         scenario = self.scenario_class()

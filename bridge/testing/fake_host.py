@@ -35,14 +35,15 @@ class NotEmitted(AssertionError):
 class FakeHost:
     """What a session asks of the bridge, for tests.
 
-    `events` are all events in order; `cursors` what was saved with them. `endpoints` maps names to addresses
-    for `resolve`; a name that is not in it must be an IP address or `localhost`. `files` has what was
-    uploaded, and what can be fetched, by URL; with `refuse_files` neither can be done. `hold_storing` keeps
-    the awaitables of `emit` open until `store()`: so a test sees whether a backend acknowledges too early.
+    `account` is whose session it is; `events` are all events in order; `cursors` what was saved with them.
+    `endpoints` maps names to addresses for `resolve`; a name that is not in it must be an IP address or
+    `localhost`. `files` has what was uploaded, and what can be fetched, by URL; with `refuse_files` neither
+    can be done. `hold_storing` keeps the awaitables of `emit` open until `store()`: so a test sees whether a
+    backend acknowledges too early.
     """
 
     def __init__(self, account: Account | None = None, endpoints: Mapping[str, str] | None = None) -> None:
-        self._account = account or Account(
+        self.account = account or Account(
             AccountId("test"), user="user@example.org", network=NetworkId(""), nick="user"
         )
         self.events: list[Event] = []
@@ -56,11 +57,6 @@ class FakeHost:
         self._waiting: list[asyncio.Event] = []
         self._flowing = asyncio.Event()
         self._flowing.set()
-
-    @property
-    def account(self) -> Account:
-        """Whose session it is."""
-        return self._account
 
     def emit(self, event: Event, *, cursor: tuple[str, str] | None = None) -> Awaitable[None]:
         """Remember the event. The awaitable is done at once, unless `hold_storing`."""

@@ -18,6 +18,9 @@ class Scenario:
     """Whose session is opened."""
     addresses: Sequence[Address] = ()
     """Samples that `format_address` and `parse_address` must take round."""
+    own_addresses: Sequence[str] = ()
+    """Local parts that only the account's user writes like that (a number without its country), where the
+    backend is a `NormalisingBackend`."""
     bad_addresses: Sequence[str] = ()
     """Local parts that stand for nothing; `BadAddress` is due. Any junk is tried in any case."""
     room: RoomId | None = None

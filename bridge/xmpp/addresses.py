@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from bridge.api import (
@@ -11,10 +12,12 @@ from bridge.api import (
     BadAddress,
     ContactAddress,
     NetworkAddress,
+    NetworkId,
     Occupant,
     OccupantId,
     RoomAddress,
 )
+from bridge.core.abilities import normalising
 from bridge.core.room import Room
 from bridge.xmpp.jids import CACHED, LONGEST_KEPT, BadJid, escape_local, prepare, unescape_local
 
@@ -23,12 +26,19 @@ __all__ = ["Addresses", "occupant_at", "resource_of"]
 _RESOURCE_BYTES = 1023
 
 
-class Addresses:
-    """The JIDs of one gateway domain. Everything here is pure, and cached where the backend is asked."""
+Settings = Callable[[str, NetworkId], Mapping[str, str]]
+"""What a user (a bare JID) has registered with a network."""
 
-    def __init__(self, domain: str, backend: Backend) -> None:
+
+class Addresses:
+    """The JIDs of one gateway domain. Everything here is pure, and cached where the backend is asked.
+    `settings` are looked at for a backend where users write addresses in ways of their own."""
+
+    def __init__(self, domain: str, backend: Backend, settings: Settings = lambda user, network: {}) -> None:
         self.domain = domain
         self._backend = backend
+        self._settings = settings
+        self._normalising = normalising(backend)
         self.jid = lru_cache(CACHED)(self._jid)
         self.rooms: dict[str, tuple[RoomAddress, str]] = {}
         """the rooms that `parse` has found lately, with their JIDs, by escaped local part; to look at only"""
@@ -57,6 +67,12 @@ class Addresses:
             with contextlib.suppress(BadJid):
                 self.rooms[local] = address, self.jid(address)
         return address
+
+    def meant(self, user: str, address: ContactAddress) -> ContactAddress:
+        """The contact that a user means by an address of theirs. Raises BadAddress. Hot."""
+        if self._normalising is None:
+            return address
+        return self._normalising.normalise(address, self._settings(user, address.network))
 
     def nick(self, resource: str) -> OccupantId:
         """The name in a room that a resource stands for."""

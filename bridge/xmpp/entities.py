@@ -21,6 +21,7 @@ from bridge.api import (
 from bridge.xmpp.errors import shape
 from bridge.xmpp.features import Kind
 from bridge.xmpp.iqs import ErrorType, InIq, StanzaError
+from bridge.xmpp.jids import bare
 
 __all__ = ["AddressBook", "Entity", "failure", "refusal", "resolve"]
 
@@ -35,6 +36,9 @@ class AddressBook(Protocol):
 
     def parse(self, local: str) -> Address | None:
         """What an escaped local part stands for, None for the gateway; raises BadAddress."""
+
+    def meant(self, user: str, address: ContactAddress) -> ContactAddress:
+        """The contact that a user means by an address of theirs; raises BadAddress."""
 
 
 class Entity(msgspec.Struct, frozen=True):
@@ -52,9 +56,12 @@ class Entity(msgspec.Struct, frozen=True):
 
 
 def resolve(addresses: AddressBook, iq: InIq) -> Entity:
-    """What `iq.to` stands for. Raises item-not-found, with the backend's own words, for what is nothing."""
+    """What `iq.to` stands for, to who asks. Raises item-not-found, with the backend's own words, for what is
+    nothing."""
     try:
         address = addresses.parse(iq.to_local)
+        if isinstance(address, ContactAddress):
+            address = addresses.meant(bare(iq.sender), address)
     except BadAddress as error:
         raise StanzaError("cancel", "item-not-found", str(error)) from error
     jid = iq.to.partition("/")[0]

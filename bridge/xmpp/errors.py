@@ -112,11 +112,16 @@ def reason_of(condition: str) -> Reason:
     return _REASONS.get(condition, Reason.INTERNAL)
 
 
-def error_xml(what: Reason | Shape, text: str = "") -> str:
-    """An `<error/>` element, with the text for the user if there is one."""
+def error_xml(what: Reason | Shape, text: str = "", instead: str = "") -> str:
+    """An `<error/>` element, with the text for the user if there is one. `instead` is where to go to, as a
+    URI (RFC 6120 §8.3.3.5)."""
     kind, condition, code = _SHAPES[what] if isinstance(what, Reason) else what
+    if instead:
+        where = f"<{condition} xmlns='{STANZAS}'>{escape.text(instead)}</{condition}>"
+    else:
+        where = f"<{condition} xmlns='{STANZAS}'/>"
     said = f"<text xmlns='{STANZAS}' xml:lang='en'>{escape.text(text)}</text>" if text else ""
-    return f"<error type='{kind}' code='{code}'><{condition} xmlns='{STANZAS}'/>{said}</error>"
+    return f"<error type='{kind}' code='{code}'>{where}{said}</error>"
 
 
 def message_error(sender: str, to: str, stanza_id: str, what: Reason | Shape, text: str = "") -> str:

@@ -54,7 +54,8 @@ class Information:
         self._clock = clock
         features = Features(gateway.info)
         self.caps = caps = Caps(features, node)
-        registrar, prompt = Registrar(gateway), Prompt(gateway.backend, addresses)
+        registrar = Registrar(gateway)
+        prompt = Prompt(gateway.backend, addresses, gateway.accounts.settings)
         rooms = RoomList(gateway, clock)
         services = Services(gateway, addresses, registrar, prompt, rooms, software, users, frozenset(admins))
         catalogue = Catalogue(services)

@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 import stringprep
 from functools import lru_cache
+from urllib.parse import quote
 
 from slixmpp import JID, InvalidJID
 
-__all__ = ["BadJid", "bare", "escape_local", "join", "prepare", "resource", "split", "unescape_local"]
+__all__ = [
+    "BadJid", "bare", "escape_local", "join", "prepare", "resource", "split", "unescape_local", "uri",
+]  # fmt: skip
 
 _PART_LIMIT = 1023
+_URI_SAFE = "@!$()*+,;="
 CACHED = 16384
 """So many addresses are kept in each memory for them."""
 LONGEST_KEPT = 256
@@ -64,6 +68,11 @@ def join(local: str, domain: str, resource_part: str = "") -> str:
     """The JID made of these parts, where `local` is escaped already; the inverse of `split`."""
     head = f"{local}@{domain}" if local else domain
     return f"{head}/{resource_part}" if resource_part else head
+
+
+def uri(jid: str) -> str:
+    """The URI of a bare JID (RFC 5122 §2.2)."""
+    return f"xmpp:{quote(jid, safe=_URI_SAFE)}"
 
 
 def escape_local(address: str) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from bridge.api import BadAddress, ContactAddress, NetworkAddress, Reason, RoomAddress
 from bridge.core.gateway import Gateway
 from bridge.xmpp.addresses import Addresses
 from bridge.xmpp.errors import FATAL, Shape, message_error
+from bridge.xmpp.jids import bare
 from bridge.xmpp.muc_invites import Invites
 from bridge.xmpp.muc_talk import RoomTalk
 from bridge.xmpp.received import InError, InMessage
@@ -82,7 +85,7 @@ class Messages:
         elif isinstance(address, NetworkAddress):
             self._to_network(message, address)
         else:
-            self._to_contact(message, address)
+            self._to_own(message, address)
 
     def _bounce(self, message: InMessage) -> None:
         """An error that came back: perhaps for a fenced message, perhaps because the client is gone from a
@@ -120,7 +123,16 @@ class Messages:
         elif message.body:
             self._outbound.to_network(message.user, message.sender, address, message.id, message.body)
 
-    def _to_contact(self, message: InMessage, address: ContactAddress) -> None:
+    def _to_own(self, message: InMessage, address: ContactAddress) -> None:
+        """To somebody whom the user may call otherwise than others do."""
+        try:
+            meant = self._addresses.meant(message.user, address)
+        except BadAddress as error:
+            self._refuse(message, Reason.NOT_FOUND, str(error))
+            return
+        self._to_contact(message, meant, "" if meant == address else bare(message.to))
+
+    def _to_contact(self, message: InMessage, address: ContactAddress, written_to: str = "") -> None:
         user, outbound = message.user, self._outbound
         if message.retract:
             outbound.retract(user, address, message.sender, message.id, message.retract)
@@ -130,7 +142,7 @@ class Messages:
         elif message.direct_invite is not None and self._invites.direct(message, address):
             return
         elif message.body or message.oob_url:
-            self._say(message, address)
+            self._say(message, address, written_to)
         elif message.received or (message.marker is not None and message.marker.kind == "received"):
             outbound.receipt(user, address, message.received or (message.marker.id if message.marker else ""))
         elif message.marker is not None:
@@ -138,12 +150,15 @@ class Messages:
         elif message.chat_state:
             outbound.typing(user, address, CHAT_STATES[message.chat_state])
 
-    def _say(self, message: InMessage, address: ContactAddress) -> None:
+    def _say(self, message: InMessage, address: ContactAddress, written_to: str) -> None:
         if too_long(message, self._max_body):
             self._refuse(message, Reason.TOO_LONG, f"A message may have at most {self._max_body} bytes here.")
             return
         said = content_of(message, direct=True)
-        self._outbound.to_contact(message.user, address, outgoing(message, said, message.id))
+        out = outgoing(message, said, message.id)
+        if written_to:
+            out = msgspec.structs.replace(out, written_to=written_to)
+        self._outbound.to_contact(message.user, address, out)
 
     def _refuse(self, message: InMessage, what: Reason | Shape, text: str) -> None:
         if speaks(message):

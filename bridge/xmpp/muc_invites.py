@@ -91,7 +91,12 @@ class Invites:
         address = self._parse(f"{local}@{self._domain}")
         if isinstance(address, RoomAddress) and resource:
             return self._talk.contact_named(room.user, address, resource)
-        return address if isinstance(address, ContactAddress) else None
+        if not isinstance(address, ContactAddress):
+            return None
+        try:
+            return self._addresses.meant(room.user, address)
+        except BadAddress:
+            return None
 
     async def _ask_in(self, message: InMessage, room: Room, contact: ContactAddress, reason: str) -> None:
         outcome = await self._rooms.invite(room, contact.contact, reason)

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from bridge.api import Address, BadAddress, Reason, RoomAddress
+from bridge.api import Address, BadAddress, ContactAddress, Reason, RoomAddress
 from bridge.core.gateway import Gateway
 from bridge.core.room import Room
 from bridge.core.values import HistoryRequest
 from bridge.xmpp.addresses import Addresses, resource_of
 from bridge.xmpp.errors import FATAL, Shape, join_shape, shape
-from bridge.xmpp.jids import bare
+from bridge.xmpp.jids import bare, uri
 from bridge.xmpp.received import InPresence, MucJoin
 from bridge.xmpp.render_presence import refusal
 
@@ -123,7 +123,29 @@ class Presences:
             self._roster.unavailable(user, presence.sender, puppet)
 
     def _subscribe(self, presence: InPresence, address: Address | None) -> None:
+        if isinstance(address, ContactAddress) and not self._is_own(presence, address):
+            return
         self._roster.subscribe(presence.user, bare(presence.to), address, presence.id)
+
+    def _is_own(self, presence: InPresence, address: ContactAddress) -> bool:
+        """Whether it is the contact's own address; else whoever wants to subscribe is told which is, since
+        messages and presence will come from there."""
+        try:
+            meant = self._addresses.meant(presence.user, address)
+        except BadAddress as error:
+            self._refuse(presence, shape(Reason.NOT_FOUND), str(error))
+            return False
+        if meant == address:
+            return True
+        jid = self._addresses.jid(meant)
+        said = f"Add {jid} instead: that is the address of this contact."
+        self._write(
+            refusal(
+                presence.to, presence.sender, shape(Reason.GONE), said, presence.id,
+                muc=False, instead=uri(jid),
+            )
+        )  # fmt: skip
+        return False
 
     def _unsubscribe(self, presence: InPresence, address: Address | None) -> None:
         self._roster.unsubscribe(presence.user, bare(presence.to), address, presence.id)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from bridge.api import Address, Backend, BadAddress
 from bridge.xmpp.entities import AddressBook, resolve
 from bridge.xmpp.escape import text
 from bridge.xmpp.features import NS, Kind
 from bridge.xmpp.iqs import InIq, Iqs, StanzaError
-from bridge.xmpp.jids import BadJid
+from bridge.xmpp.jids import BadJid, bare
 
 __all__ = ["Prompt"]
 
 MAX_TYPED = 1023
 
 
-class Prompt:
-    """Answers `jabber:iq:gateway` on the gateway's own JID; `look_up` serves the `add` command, too."""
+Settings = Callable[[str], Awaitable[Mapping[str, str]]]
 
-    def __init__(self, backend: Backend, addresses: AddressBook) -> None:
+
+class Prompt:
+    """Answers `jabber:iq:gateway` on the gateway's own JID; `look_up` serves the `add` command, too.
+    `settings` gives what a user has registered with the gateway."""
+
+    def __init__(self, backend: Backend, addresses: AddressBook, settings: Settings) -> None:
         self._backend = backend
         self._addresses = addresses
+        self._settings = settings
 
     def register(self, iqs: Iqs) -> None:
         """Take the requests of this namespace."""
@@ -41,19 +48,19 @@ class Prompt:
         if typed is None:
             raise StanzaError("modify", "bad-request", "The request has no <prompt/>.")
         try:
-            _, jid = self.look_up(typed)
+            _, jid = await self.look_up(bare(iq.sender), typed)
         except BadAddress as error:
             raise StanzaError("modify", "not-acceptable", str(error)) from error
         return f"<query xmlns='{NS.PROMPT}'><jid>{text(jid)}</jid><prompt>{text(jid)}</prompt></query>"
 
-    def look_up(self, typed: str) -> tuple[Address, str]:
-        """The address that somebody means who typed this, and its JID. Raises BadAddress."""
+    async def look_up(self, user: str, typed: str) -> tuple[Address, str]:
+        """The address that a user (a bare JID) means who typed this, and its JID. Raises BadAddress."""
         typed = typed.strip()
         if not typed:
             raise BadAddress("Nothing was typed.")
         if len(typed) > MAX_TYPED:
             raise BadAddress("That is too long for an address.")
-        address = self._backend.contact_from_prompt(typed)
+        address = self._backend.contact_from_prompt(typed, await self._settings(user))
         try:
             return address, self._addresses.jid(address)
         except BadJid as error:

@@ -16,9 +16,10 @@ class Registrar:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def form(self, user: str, network: NetworkId) -> Form:
-        """What to ask, filled in with what is known of a registered user; never a secret."""
-        return await self._gateway.accounts.form(user, network)
+    async def form(self, user: str, network: NetworkId, *, by_admin: bool = False) -> Form:
+        """What to ask, filled in with what is known of a registered user; never a secret. An admin is asked
+        for more."""
+        return await self._gateway.accounts.form(user, network, by_admin=by_admin)
 
     def refused(self, user: str) -> Refused | None:
         """Why the user may have nothing to do with the gateway; None for those who may."""
@@ -32,17 +33,15 @@ class Registrar:
         """Whether the user is registered there."""
         return any(one.network == network for one in await self._gateway.accounts.registrations(user))
 
-    async def register(self, user: str, network: NetworkId, values: Mapping[str, str]) -> bool:
+    async def register(
+        self, user: str, network: NetworkId, values: Mapping[str, str], *, by_admin: bool = False
+    ) -> bool:
         """Register, or change what is registered. Returns whether it is new.
 
         A new registration makes the gateway (or the network) ask to be in the user's roster (XEP-0100 §4.1).
         Raises RegistrationRefused.
         """
-        new = not await self.registered(user, network)
-        await self._gateway.accounts.register(user, network, values)
-        if new:
-            self._gateway.face.subscription(user, self._jid(network), "subscribe")
-        return new
+        return await self._gateway.accounts.register(user, network, values, by_admin=by_admin)
 
     async def unregister(self, user: str, network: NetworkId) -> bool:
         """Remove a registration (network `""`: everything), and leave the roster (XEP-0100 §4.3). Returns

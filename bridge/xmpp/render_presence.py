@@ -108,12 +108,21 @@ def head(sender: str, gone: bool = False) -> str:
     return f"<presence from='{attr(sender)}'{kind} to='"
 
 
-def refusal(sender: str, to: str, error: Shape, said: str, stanza_id: str = "", *, muc: bool = True) -> str:
+def refusal(
+    sender: str,
+    to: str,
+    error: Shape,
+    said: str,
+    stanza_id: str = "",
+    *,
+    muc: bool = True,
+    instead: str = "",
+) -> str:
     """A presence that tells that a join or a change of nick failed (XEP-0045 §7.2.5-§7.2.12, §7.6), or that
-    anything else did (`muc` is false)."""
+    anything else did (`muc` is false). `instead` is the URI of the right address."""
     id_ = f" id='{attr(stanza_id)}'" if stanza_id else ""
     mark = "<x xmlns='http://jabber.org/protocol/muc'/>" if muc else ""
     return (
         f"<presence type='error' from='{attr(sender)}' to='{jid_attr(to)}'{id_}>"
-        f"{mark}{error_xml(error, said)}</presence>"
+        f"{mark}{error_xml(error, said, instead)}</presence>"
     )

@@ -60,7 +60,7 @@ class EchoBackend:
     def format_address(self, address: api.Address) -> str:
         return next((local for local, known in KNOWN.items() if known == address), "")
 
-    def contact_from_prompt(self, text: str) -> api.Address:
+    def contact_from_prompt(self, text: str, settings: object) -> api.Address:
         return self.parse_address(text.strip().lower())
 
     def display_name(self, address: api.Address) -> str:

@@ -92,7 +92,7 @@ GATEWAYS = [
     (HEAD + HEAD, 'line 4, column 27: the table [gateway."irc.example.com"] is there twice'),
     (
         HEAD.replace("sample", "sampel"),
-        f'{GATEWAY}.backend: expected one of email, irc, sample, found "sampel"; did you mean "sample"?',
+        f'{GATEWAY}.backend: expected one of email, irc, sample, sms, found "sampel"; did you mean "sample"?',
     ),
     (HEAD.replace('"sample"', "5"), f"{GATEWAY}.backend: expected a text that is not empty, found 5"),
     (f"[{GATEWAY}]\nsecret = 'x'", f"{GATEWAY}.backend: missing; expected a text that is not empty"),

@@ -66,7 +66,8 @@ class World:
 
     async def at_rest(self) -> None:
         """Return when all that was begun in the background is done, and stored."""
-        await until(lambda: {task.get_name() for task in self.gateway._tasks._running} <= {"housekeeping"})
+        for_ever = {"housekeeping", "serving"}
+        await until(lambda: {task.get_name() for task in self.gateway._tasks._running} <= for_ever)
         await self.store.writer.flush()
 
     async def kill(self) -> None:

@@ -96,7 +96,7 @@ class Network:
     def format_address(self, address: Address) -> str:
         return str(address)
 
-    def contact_from_prompt(self, text: str) -> Address:
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
         return self.parse_address(text)
 
     def display_name(self, address: Address) -> str:

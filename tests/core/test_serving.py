@@ -24,6 +24,7 @@ from bridge.api import (
     RegistrationRefused,
 )
 from bridge.core import serving
+from bridge.store.claims import Holder
 from tests.core.conftest import ALICE, World
 from tests.core.face import until
 from tests.core.network import Network
@@ -78,14 +79,96 @@ async def test_what_comes_for_a_claim_reaches_its_holder(world: World) -> None:
     assert await network.host.holder("nobody") is None
 
 
+async def test_a_holder_is_known_from_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One connection for all users asks for each message."""
+    network = await started(world)
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally", "password": "pw"})
+    assert network.host is not None
+    first = await network.host.holder("ally")
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store._reader, "run", None)
+        again = await network.host.holder("ally")
+    assert first is not None
+    assert again is not None
+    assert again.account is first.account
+    await again.emit(message("hello"))
+    assert (await world.face.wait("direct_message")).args[0] == ALICE
+
+
+async def test_what_is_known_of_a_holder_changes_with_the_registration(world: World) -> None:
+    network = await started(world)
+    host, accounts = network.host, world.gateway.accounts
+    assert host is not None
+
+    async def known(claim: str = "ally") -> str | None:
+        holder = await host.holder(claim)
+        return holder and holder.account.secrets.get("password", "")
+
+    assert await known() is None
+    await accounts.register(ALICE, NOWHERE, {"nick": "ally", "password": "one"})
+    assert await known() == "one"
+    await accounts.register(ALICE, NOWHERE, {"nick": "ally", "password": "two"})
+    assert await known() == "two"
+    await accounts.register(ALICE, NOWHERE, {"nick": "al"})
+    assert await known() is None
+    assert await known("al") == "two"
+    await accounts.unregister(ALICE, NOWHERE)
+    assert await known("al") is None
+
+
+async def test_what_was_read_before_a_change_is_not_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = await started(world)
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally", "password": "one"})
+    assert network.host is not None
+    read, held, go_on = world.store.registrations.get, asyncio.Event(), asyncio.Event()
+
+    async def slow(*key: str) -> Any:
+        found = await read(*key)
+        held.set()
+        await go_on.wait()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store.registrations, "get", slow)
+        early = asyncio.create_task(network.host.holder("ally"))
+        await held.wait()
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally", "password": "two"})
+    go_on.set()
+    await early
+    holder = await network.host.holder("ally")
+    assert holder is not None
+    assert holder.account.secrets == {"password": "two"}
+
+
 async def test_a_claim_is_refused_to_the_second(world: World) -> None:
     await started(world)
     await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally"})
     with pytest.raises(RegistrationRefused, match="ally is taken"):
         await world.gateway.accounts.register(CAROL, NOWHERE, {"nick": "ally"})
     assert not world.gateway.accounts.is_registered(CAROL)
-    await world.gateway.accounts.unregister(ALICE, NOWHERE)
+
+
+async def test_a_claim_that_was_given_up_is_nobodys_for_a_while(world: World) -> None:
+    await started(world)
+    accounts = world.gateway.accounts
+    await accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    await accounts.unregister(ALICE, NOWHERE)
+    with pytest.raises(RegistrationRefused, match="ally is taken"):
+        await accounts.register(CAROL, NOWHERE, {"nick": "ally"})
+    await accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    await accounts.unregister(ALICE, NOWHERE)
+    await accounts.register(CAROL, NOWHERE, {"nick": "ally"}, by_admin=True)
+
+
+async def test_a_claim_that_was_given_up_is_anybodys_where_the_admin_says_so(world: World) -> None:
+    await world.start(Listening(), claim_days=0)
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "al"})
     await world.gateway.accounts.register(CAROL, NOWHERE, {"nick": "ally"})
+    await world.gateway._prune()
+    assert await world.store.claims.of("gw.test", Holder(CAROL, "")) == {"ally"}
 
 
 async def test_unregistering_forgets_how_far_the_network_was_read(world: World) -> None:
@@ -127,7 +210,7 @@ async def test_one_registration_is_tried_at_a_time(world: World, monkeypatch: py
 
     monkeypatch.setattr(network, "check_registration", slow)
     first = asyncio.create_task(accounts.register(ALICE, NOWHERE, {"nick": "ally"}))
-    await until(lambda: accounts._registering)
+    await until(lambda: world.gateway._registering._turns)
     with pytest.raises(RegistrationRefused, match="still being tried"):
         await accounts.register(ALICE, NOWHERE, {"nick": "al"})
     other = asyncio.create_task(accounts.register(CAROL, NOWHERE, {"nick": "caro"}))

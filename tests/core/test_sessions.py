@@ -30,7 +30,7 @@ from bridge.api import (
     SendMessage,
     Sent,
 )
-from bridge.core import supervisor
+from bridge.core import events, supervisor
 from bridge.core.attempts import MOST_FAILURES
 from bridge.core.events import QUIT_TEXT
 from bridge.core.room import RoomState
@@ -192,6 +192,41 @@ async def test_an_attempt_that_was_asked_for_is_told(world: World) -> None:
         await until(lambda asked=asked: len(world.network.sessions) == asked)
         await until(lambda: state(world) is SessionState.WAITING)
     assert told(world, ALICE) == ["Connecting", "ERROR: down"] * 3
+
+
+async def _registered(world: World) -> Network:
+    """An account that lives as long as its registration, and is online; nobody sits in it."""
+    network = Network(on_demand=False)
+    await world.start(network, chance=NEVER)
+    await world.gateway.accounts.register(ALICE, NET, {})
+    await until(lambda: state(world) is SessionState.ONLINE)
+    world.face.calls.clear()
+    return network
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_break_that_mends_soon_is_not_told_to_somebody_who_does_not_sit_there(world: World) -> None:
+    network = await _registered(world)
+    connect, network.connect = network.connect, talking("Connecting", then="still down")
+    network.session.fail()
+    await retries(world)
+    network.connect = connect
+    await until(lambda: state(world) is SessionState.ONLINE)
+    assert told(world, ALICE) == []
+    network.session.fail(AuthFailed("wrong password"))
+    await until(lambda: state(world) is SessionState.NEEDS_LOGIN)
+    assert told(world, ALICE) == ["ERROR: wrong password"]
+
+
+async def test_a_break_that_does_not_mend_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MEND_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "delay", lambda *_: 0.01)
+    network = await _registered(world)
+    network.connect = refusing(ConnectionLost("still down"))
+    network.session.fail()
+    await world.face.wait("network_text")
+    await retries(world)
+    assert told(world, ALICE) == ["ERROR: still down"]
 
 
 @pytest.mark.usefixtures("at_once")

@@ -43,6 +43,7 @@ from bridge.api import (
 from bridge.core.room import Room
 from bridge.core.sentids import Senders, SentIds
 from bridge.core.values import ArchiveQuery, Outgoing, RoomMessage
+from bridge.store.message_ids import KnownMessage
 from tests.core.conftest import ALICE, BOB, BOB_JID, LAPTOP, NET, PHONE, ROOM, ROOM_JID, World
 from tests.core.face import until
 from tests.core.network import ScriptedSession
@@ -361,7 +362,7 @@ def test_only_the_newest_senders_are_kept() -> None:
 def test_only_the_newest_ids_are_kept() -> None:
     sent, account = SentIds(kept=2), AccountId("a")
     for number in ("1", "2", "3"):
-        sent.remember(account, [MessageId(number)], PHONE, f"s{number}")
+        sent.remember(account, MessageId(number), (PHONE, f"s{number}", "bob"))
     assert sent.find(account, MessageId("1")) is None
-    assert sent.find(account, MessageId("3")) == (PHONE, "s3", "")
+    assert sent.find(account, MessageId("3")) == KnownMessage(PHONE, "s3", "bob")
     assert sent.find(AccountId("b"), MessageId("3")) is None

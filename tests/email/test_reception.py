@@ -21,12 +21,10 @@ from bridge.api import (
     Attachment,
     AuthFailed,
     ConnectionLost,
-    Endpoint,
-    Host,
     MessageReceived,
     NetworkId,
 )
-from bridge.testing.fake_host import FakeHost
+from bridge.testing import FakeGatewayHost, FakeHost
 
 DOMAIN = "chat.example.org"
 MAIL = b"From: rose@example.org\r\nMessage-ID: <1@x>\r\nTo: %b\r\n\r\nHello\r\n"
@@ -46,22 +44,8 @@ class Out(FakeHost):
         raise ConnectionLost("The database is out.")
 
 
-class Gateway:
+class Gateway(FakeGatewayHost):
     """Knows who holds which address."""
-
-    def __init__(self) -> None:
-        self.hosts: dict[str, FakeHost | Exception] = {}
-
-    async def holder(self, claim: str) -> Host | None:
-        """See `bridge.api.GatewayHost`."""
-        found = self.hosts.get(claim)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
-        """Nobody asks."""
-        raise ConnectionLost("There is nothing.")
 
     def add(self, name: str, kind: type[FakeHost] = FakeHost) -> FakeHost:
         """Somebody with that address."""

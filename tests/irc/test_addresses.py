@@ -111,13 +111,13 @@ def test_only_configured_networks() -> None:
     [(" Nick%irc.ex ", contact("nick")), ("nick@IRC.ex", contact("nick")), ("#Chan%irc.ex", room("#chan"))],
 )
 def test_what_is_typed_into_the_prompt(typed: str, address: Address) -> None:
-    assert OPEN.contact_from_prompt(typed) == address
+    assert OPEN.contact_from_prompt(typed, {}) == address
 
 
 @pytest.mark.parametrize("typed", ["", "irc.ex", "a b"])
 def test_what_the_prompt_does_not_take(typed: str) -> None:
     with pytest.raises(BadAddress):
-        OPEN.contact_from_prompt(typed)
+        OPEN.contact_from_prompt(typed, {})
 
 
 def test_names_for_people() -> None:

@@ -16,7 +16,7 @@ from tests.peers.xmpp_client import XmppClient, XmppServer
 RSM = "http://jabber.org/protocol/rsm"
 TEXT = "{urn:ietf:params:xml:ns:xmpp-stanzas}text"
 
-_NAMED = re.compile(r"^(mail \d+)$|/(file-\d+\.bin)$")
+MAILS = re.compile(r"(?P<text>^mail \d+$)|/(?P<file>file-\d+\.bin)$")
 
 
 async def until(condition: Callable[[], object], seconds: float, what: Callable[[], object]) -> None:
@@ -30,10 +30,14 @@ async def until(condition: Callable[[], object], seconds: float, what: Callable[
 
 
 class Reader:
-    """One account's only client."""
+    """One account's only client. `named` finds in a message of the gateway's what it is (group `text`, or
+    `file` in a URL)."""
 
-    def __init__(self, server: XmppServer, name: str) -> None:
+    def __init__(
+        self, server: XmppServer, name: str, gateway: str = GATEWAY, named: re.Pattern[str] = MAILS
+    ) -> None:
         self._server, self._name = server, name
+        self._gateway, self._named = gateway, named
         self.jid = server.jid(name)
         self.found: dict[str, set[str]] = defaultdict(set)
         """`mail 7` or `file-7.bin` -> the ids under which it came"""
@@ -92,17 +96,18 @@ class Reader:
             return
         inner = stanza.xml.find(".//{urn:xmpp:forward:0}forwarded/{jabber:client}message")
         message = stanza.xml if inner is None else inner
-        if not message.get("from", "").partition("/")[0].endswith(GATEWAY):
+        if not message.get("from", "").partition("/")[0].endswith(self._gateway):
             return
         id_, body = message.get("id", ""), message.findtext("{jabber:client}body") or ""
         if message.get("type") == "error":
             self.failed[id_] = message.findtext(f".//{TEXT}") or "(no text)"
             return
-        name = _NAMED.search(body)
+        name = self._named.search(body)
         if name is None:
             if inner is None and body:
                 self.told.append(body)
             return
-        self.found[name[1] or name[2]].add(id_)
-        if name[2]:
-            self.urls[name[2]] = body
+        file = name.groupdict().get("file")
+        self.found[file or name["text"]].add(id_)
+        if file:
+            self.urls[file] = body

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from itertools import pairwise
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.sms.text import gsm, segments, udh
 from backends.sms.text import joining as joining_module
 from backends.sms.text.coding import Alphabet
 from backends.sms.text.joining import GROUPS, OCTETS, REMEMBERED, REMEMBERED_SECONDS, Joining
 from backends.sms.text.parts import Part, Piece, Whole, joined
-from backends.sms.text.segments import Way
 
 OURS, ALICE, BOB = "+15550000001", "+15551111111", "+15552222222"
 NOW = 1_700_000_000.0
@@ -184,6 +180,8 @@ def test_at_most_so_many_octets_wait() -> None:
     ]
     assert joining.next_expiry is None
     assert joining.add(part(1, half + half, 2, reference=5), NOW) == []
+    stored = Joining.decode(joining.encode(), LIMIT)
+    assert [whole.missing for whole in stored.add(part(1, b"x", 2, reference=6), NOW)] == [(2,)]
 
 
 def test_only_so_many_are_remembered() -> None:
@@ -207,119 +205,6 @@ def test_ids() -> None:
     ids = {id_of(b"a", NOW), id_of(b"c", NOW), id_of(b"a", NOW + 1), id_of(b"a", NOW, BOB)}
     assert len(ids) == 4
     assert id_of(b"a", NOW) in ids
-
-
-# What phones send: octets cut anywhere, also inside characters.
-
-ENCODINGS = st.one_of(
-    st.tuples(st.just(Alphabet.UCS2), st.text(st.characters(exclude_categories=["Cs"]), min_size=4)),
-    st.tuples(st.just(Alphabet.GSM), st.text("ab€@^{\n", min_size=5)),
-    st.tuples(st.just(Alphabet.LATIN), st.text(st.characters(max_codepoint=255), min_size=5)),
-)
-
-
-@st.composite
-def sendings(draw: st.DrawFn) -> tuple[list[Part], Counter[tuple[str, str]]]:
-    """Parts of several texts from few senders, in any order, some of them twice; the texts."""
-    parts: list[Part] = []
-    told: Counter[tuple[str, str]] = Counter()
-    for reference, (alphabet, text) in enumerate(draw(st.lists(ENCODINGS, max_size=6))):
-        sender = draw(st.sampled_from([ALICE, BOB, "bank"]))
-        octets = encoded(alphabet, text)
-        cuts = draw(st.sets(st.integers(1, len(octets) - 1), min_size=1, max_size=6))
-        borders = [0, *sorted(cuts), len(octets)]
-        pieces = [octets[start:end] for start, end in pairwise(borders)]
-        # the same reference for texts of different senders
-        same = reference if any(each.sender == sender for each in parts) else 0
-        for place, piece in enumerate(pieces, 1):
-            made = Part(OURS, sender, same, len(pieces), place, alphabet, Piece(piece))
-            parts += [made] * draw(st.integers(1, 2))
-        told[sender, text] += 1
-    return draw(st.permutations(parts)), told
-
-
-def encoded(alphabet: Alphabet, text: str) -> bytes:
-    if alphabet is Alphabet.GSM:
-        octets = gsm.encode(text)
-        assert octets is not None
-        return octets
-    return text.encode("utf-16-be" if alphabet is Alphabet.UCS2 else "latin-1")
-
-
-@given(sendings())
-def test_each_text_comes_once(sent: tuple[list[Part], Counter[tuple[str, str]]]) -> None:
-    parts, told = sent
-    joining = Joining(LIMIT)
-    wholes = [whole for at, each in enumerate(parts) for whole in joining.add(each, NOW + at)]
-    assert Counter((whole.sender, whole.text) for whole in wholes) == told
-    assert len({whole.id for whole in wholes}) == len(wholes)
-    assert all(not whole.missing for whole in wholes)
-    assert joining.expired(NOW + 10 * LIMIT) == []
-
-
-ANY_PART = st.builds(
-    Part,
-    st.sampled_from([OURS, BOB]),
-    st.sampled_from([ALICE, BOB]),
-    st.integers(0, 1),
-    st.integers(0, 4),
-    st.integers(0, 5),
-    st.sampled_from([Alphabet.GSM, Alphabet.UCS2, Alphabet.BINARY]),
-    st.builds(Piece, st.binary(max_size=3), st.integers(0, 3), st.integers(0, 3)),
-    st.sampled_from(["", "Bank"]),
-)
-
-
-@given(st.lists(st.tuples(st.floats(0, LIMIT), ANY_PART), max_size=40))
-def test_stored_and_read_at_any_moment_it_does_the_same(steps: list[tuple[float, Part]]) -> None:
-    kept, stored = Joining(LIMIT), Joining(LIMIT)
-    now = NOW
-    for later, each in steps:
-        now += later
-        stored = Joining.decode(stored.encode(), LIMIT)
-        assert stored.encode() == kept.encode()
-        assert stored.next_expiry == kept.next_expiry
-        assert stored.expired(now) == kept.expired(now)
-        assert stored.add(each, now) == kept.add(each, now)
-    assert Joining.decode(kept.encode(), LIMIT).expired(now + 10 * LIMIT) == kept.expired(now + 10 * LIMIT)
-    assert kept.next_expiry is None
-
-
-@given(st.lists(st.tuples(st.floats(0, LIMIT), ANY_PART), max_size=40))
-def test_no_octet_is_lost(steps: list[tuple[float, Part]]) -> None:
-    """What was put in comes out in some text, and its bookkeeping ends at nothing."""
-    joining = Joining(LIMIT)
-    now, wholes = NOW, []
-    for later, each in steps:
-        now += later
-        marked = msgspec.structs.replace(each, alphabet=Alphabet.LATIN)
-        wholes += joining.expired(now) + joining.add(marked, now)
-    wholes += joining.expired(now + 10 * LIMIT)
-    told = "".join(texts(wholes))
-    assert all(each.piece.octets.decode("latin-1") in told for _, each in steps)
-    assert joining._octets == 0
-    assert not joining._groups
-
-
-@given(sendings(), st.data())
-def test_killed_anywhere_each_text_comes_once(
-    sent: tuple[list[Part], Counter[tuple[str, str]]], data: st.DataObject
-) -> None:
-    """The carrier brings again what was not acknowledged: the last parts, stored or not."""
-    parts, told = sent
-    saved = Joining(LIMIT).encode()
-    wholes: list[Whole] = []
-    lost: list[Whole] = []
-    for at in range(len(parts)):
-        again = data.draw(st.integers(0, 2))
-        for each in parts[max(0, at - again) : at + 1]:
-            if data.draw(st.booleans()):
-                lost += Joining.decode(saved, LIMIT).add(each, NOW + at)
-            joining = Joining.decode(saved, LIMIT)
-            wholes += joining.add(each, NOW + at)
-            saved = joining.encode()
-    assert Counter((whole.sender, whole.text) for whole in wholes) == told
-    assert {whole.id for whole in lost} <= {whole.id for whole in wholes}
 
 
 @given(st.text() | st.none())
@@ -363,21 +248,6 @@ def test_a_state_with_anything_wrong_is_an_empty_one(group: object) -> None:
     assert Joining.decode(good[:-1], LIMIT).next_expiry is None
     assert Joining.decode("[" * 100_000, LIMIT).next_expiry is None
     assert Joining.decode(good.replace('"given": []', f'"given": {"[" * 100_000}'), LIMIT).next_expiry is None
-
-
-def test_what_is_cut_by_any_way_comes_together() -> None:
-    text = "Ein Brief mit 😀 und 👨‍👩‍👧‍👦. " * 20
-    for way in (Way.UDH8, Way.UDH16):
-        joining = Joining(LIMIT)
-        out = []
-        for segment in reversed(segments.split(text, way, 0x1234).segments):
-            header, octets = udh.read(segment.udh + segment.octets)
-            told = header.concatenation
-            assert told is not None
-            piece = Piece(octets, header.locking, header.single)
-            made = Part(OURS, ALICE, told.reference, told.total, told.place, Alphabet.UCS2, piece)
-            out += joining.add(made, NOW)
-        assert texts(out) == [text]
 
 
 def test_the_work_per_part_does_not_grow_with_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,13 +91,25 @@ def test_a_cluster_longer_than_a_segment_is_cut_between_characters(before: int) 
     assert decoded(cut) == text
     assert all(len(segment.octets) <= 134 for segment in cut.segments)
     assert cut.segments[-1].text.endswith("😀")
-    astral = "😀" + "\U000e0001" * 40
-    assert all("\ufffd" not in segment.text for segment in split("ж" * 60 + astral).segments)
+
+
+def test_a_long_cluster_is_not_cut_in_a_surrogate_pair() -> None:
+    for before in range(3):
+        text = "ж" * before + "😀" + "\U000e0061" * 80
+        cut = split(text)
+        assert decoded(cut) == text
+        assert all(len(segment.octets) <= 134 for segment in cut.segments)
+        assert all("\ufffd" not in segment.octets.decode("utf-16-be", "replace") for segment in cut.segments)
 
 
 def test_an_escape_stays_with_its_character() -> None:
     first, second = split("a" * 152 + "€" + "a" * 20).segments
     assert (first.octets, second.octets) == (b"a" * 152, b"\x1be" + b"a" * 20)
+
+
+def test_a_line_break_of_two_stays_whole() -> None:
+    first, second = split("a" * 152 + "\r\n" + "a" * 20).segments
+    assert (first.text, second.text) == ("a" * 152, "\r\n" + "a" * 20)
 
 
 def test_a_form_feed_is_no_line_feed() -> None:

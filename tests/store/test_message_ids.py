@@ -8,7 +8,7 @@ import pytest
 
 from bridge.store.claims import ClaimTaken, Holder
 from bridge.store.engine import Store
-from bridge.store.message_ids import KnownMessage
+from bridge.store.message_ids import Fate, KnownMessage, Whole
 from bridge.store.registrations import Registration
 
 
@@ -34,6 +34,61 @@ async def test_of_several_parts_the_first(store: Store) -> None:
     for part in ("1", "2", "3"):
         store.message_ids.put("a", part, "bob", "s", "r")
     assert await store.message_ids.network_id("a", "bob", "s") == "1"
+
+
+SENT = KnownMessage("alice@example.test/phone", "s", "bob")
+
+
+async def test_a_message_in_parts(store: Store) -> None:
+    ids = store.message_ids
+    ids.put_sent("a", ["z", "y"], SENT)
+    assert await ids.stanza("a", "z") == SENT._replace(part=1, parts=2)
+    assert await ids.stanza("a", "y") == SENT._replace(part=2, parts=2)
+    assert await ids.network_id("a", "bob", "s") == "z", "in their own order"
+    ids.put_sent("a", ["w"], SENT._replace(stanza_id="t", written_to="bo@gw.test"))
+    assert await ids.stanza("a", "w") == KnownMessage(*SENT[:1], "t", "bob", written_to="bo@gw.test")
+
+
+async def fates(store: Store, *reports: tuple[str, Fate]) -> list[Fate | None]:
+    """What is certain after each report."""
+    found = [await store.message_ids.report("a", part, fate) for part, fate in reports]
+    return [whole.fate if whole else None for whole in found]
+
+
+async def test_all_parts_arrive(store: Store) -> None:
+    store.message_ids.put_sent("a", ["1", "2", "3"], SENT)
+    arrived = [(part, Fate.ARRIVED) for part in ("2", "2", "1", "3", "1")]
+    assert await fates(store, *arrived) == [None, None, None, Fate.ARRIVED, Fate.ARRIVED]
+
+
+async def test_one_part_fails(store: Store) -> None:
+    store.message_ids.put_sent("a", ["1", "2", "3"], SENT)
+    reports = [("1", Fate.ARRIVED), ("1", Fate.FAILED), ("2", Fate.FAILED), ("2", Fate.ARRIVED)]
+    reports.append(("3", Fate.ARRIVED))
+    assert await fates(store, *reports) == [None, None, *[Fate.FAILED] * 3]
+
+
+async def test_that_the_user_knows_is_kept(store: Store) -> None:
+    ids = store.message_ids
+    ids.put_sent("a", ["1", "2"], SENT)
+    first = await ids.report("a", "1", Fate.FAILED)
+    assert first is not None
+    assert (first.fate, first.told) == (Fate.FAILED, False)
+    await ids.mark_told("a", "s", first.put_at)
+    await ids.mark_told("a", "s", first.put_at)
+    assert await ids.report("a", "2", Fate.ARRIVED) == Whole(first.put_at, Fate.FAILED, told=True)
+    assert await ids.report("a", "3", Fate.ARRIVED) is None
+
+
+async def test_two_messages_with_one_stanza_id(store: Store) -> None:
+    """There are clients that count their ids from one again."""
+    ids = store.message_ids
+    ids.put_sent("a", ["1", "2"], SENT)
+    await store.writer.flush()
+    ids.put_sent("a", ["3", "4"], SENT)
+    assert await fates(store, ("1", Fate.FAILED), ("3", Fate.ARRIVED), ("4", Fate.ARRIVED)) == [
+        Fate.FAILED, None, Fate.ARRIVED,
+    ]  # fmt: skip
 
 
 async def test_forgetting(store: Store) -> None:

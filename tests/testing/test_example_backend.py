@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,15 @@ import pytest
 
 from bridge import api
 from bridge.testing import FakeHost, Scenario
-from bridge.testing.checks import NotConforming, check_claim, check_form, check_junk
+from bridge.testing.checks import (
+    NotConforming,
+    check_admins_fields,
+    check_claim,
+    check_claims,
+    check_form,
+    check_junk,
+    check_own,
+)
 from bridge.testing.conformance import BackendConformance
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "echo_backend.py"
@@ -73,7 +82,7 @@ def test_the_example_has_an_answer_to_its_own_question() -> None:
     backend = echo.create(echo.Options())
     for typed in (" Echo ", "#hall"):
         assert typed.strip().lower() in backend.info.contact_prompt
-        assert backend.contact_from_prompt(typed) in echo.KNOWN.values()
+        assert backend.contact_from_prompt(typed, {}) in echo.KNOWN.values()
 
 
 # -- the suite bites
@@ -168,6 +177,85 @@ def test_another_exception_than_bad_address_comes_out() -> None:
 
     with pytest.raises(IndexError):
         check_junk(Careless(), "a")
+
+
+class Numbers(echo.EchoBackend):
+    """Contacts are numbers, to be normalised as a test says."""
+
+    def __init__(self, meant: Callable[[str, Mapping[str, str]], str]) -> None:
+        self.meant = meant
+
+    def parse_address(self, local: str) -> api.Address:
+        if not local.removeprefix("+").isdecimal():
+            raise api.BadAddress("No number.")
+        return number(local)
+
+    def format_address(self, address: api.Address) -> str:
+        return str(address.contact)
+
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> api.Address:
+        return self.parse_address(text)
+
+    def normalise(self, address: api.ContactAddress, settings: Mapping[str, str]) -> api.ContactAddress:
+        return number(self.meant(address.contact, settings))
+
+
+def number(text: str) -> api.ContactAddress:
+    return api.ContactAddress(api.NetworkId(""), api.ContactId(text))
+
+
+def with_country(text: str, settings: Mapping[str, str]) -> str:
+    if not text.startswith("+") and "country" not in settings:
+        raise api.BadAddress("In which country?")
+    return text if text.startswith("+") else f"+{settings['country']}{text}"
+
+
+def test_a_number_with_its_country_is_everybodys() -> None:
+    check_own(Numbers(with_country), number("5"), {"country": "1"})
+    check_own(Numbers(with_country), number("+15"), {})
+
+
+@pytest.mark.parametrize(
+    ("meant", "found"),
+    [
+        (lambda text, settings: text + "0", r"is normalised to .*'50'.*, and that to .*'500'"),
+        (lambda text, settings: text if settings else text + "0", "and that to"),
+        (lambda text, settings: "x", "which is none: No number"),
+    ],
+)
+def test_an_address_that_is_not_everybodys_is_found(
+    meant: Callable[[str, Mapping[str, str]], str], found: str
+) -> None:
+    with pytest.raises(NotConforming, match=found):
+        check_own(Numbers(meant), number("5"), {"country": "1"})
+
+
+def test_a_prompt_that_does_not_normalise_is_found() -> None:
+    careless = Numbers(lambda text, settings: text if text.startswith("+") else f"+{text}")
+    with pytest.raises(NotConforming, match=r"which is .* to others"):
+        check_junk(careless, "5")
+
+
+@pytest.mark.parametrize(
+    ("claims", "found"),
+    [(["a"], "no tuple"), (("a", ""), "empty claim"), (("a", "a"), "there twice")],
+)
+def test_bad_claims_are_found(claims: object, found: str) -> None:
+    class Claiming(echo.EchoBackend):
+        def claims(self, network: api.NetworkId, settings: Mapping[str, str]) -> object:
+            return claims
+
+    with pytest.raises(NotConforming, match=found):
+        check_claims(Claiming(), api.NetworkId(""), {})
+
+
+def test_an_admins_field_that_comes_and_goes_is_found() -> None:
+    class Fickle(echo.EchoBackend):
+        def registration(self, network: api.NetworkId, known: Mapping[str, str]) -> api.Form:
+            return api.Form("Form", "", (api.Field("a", "A", admin=bool(known)),))
+
+    with pytest.raises(NotConforming, match="the admin's fields are now"):
+        check_admins_fields(Fickle(), api.NetworkId(""), {"a": "1"})
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
-from bridge.api import Connected, ConnectionLost, NameChanged, NetworkNotice, Reason
-from bridge.testing import FakeHost, NotEmitted
+from bridge.api import Connected, ConnectionLost, NameChanged, NetworkId, NetworkNotice, Reason
+from bridge.testing import FakeGatewayHost, FakeHost, NotEmitted
 
 
 async def test_wait_finds_what_was_and_what_will_be() -> None:
@@ -74,3 +75,25 @@ async def test_names_resolve_to_loopback_or_what_the_test_says() -> None:
     with pytest.raises(ConnectionLost) as raised:
         await host.resolve("nowhere.example", 6667)
     assert raised.value.reason is Reason.NO_SUCH_NETWORK
+
+
+async def test_a_gateway_knows_who_was_enrolled_and_holds_what() -> None:
+    class Numbers:
+        def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
+            return (settings["number"],)
+
+    gateway = FakeGatewayHost(Numbers())  # type: ignore[arg-type]
+    alice, network = "alice@example.org", NetworkId("")
+    await gateway.enrol(alice, network, {"number": "1", "name": "Al"})
+    host = await gateway.holder("1")
+    assert host is not None
+    await gateway.enrol(alice, network, {"number": "2"})
+    assert await gateway.holder("2") is host is gateway.accounts[alice, network]
+    assert (host.account.user, host.account.settings) == (alice, {"number": "2", "name": "Al"})
+    assert await gateway.holder("1") is None
+    await gateway.enrol("bob@example.org", network, {}, ["2"])
+    assert await gateway.holder("2") is not host
+    gateway.hosts["3"] = ConnectionLost("out")
+    with pytest.raises(ConnectionLost):
+        await gateway.holder("3")
+    assert [end.host for end in await gateway.resolve("localhost", 1)] == ["127.0.0.1"]

@@ -43,7 +43,7 @@ async def test_the_list_depends_on_who_asks_and_where(
     world: World, alice: XmppClient, bob: XmppClient
 ) -> None:
     assert await listed(alice, DOMAIN) == ALL
-    assert await listed(bob, DOMAIN) == ALL | {"users", "disconnect-user"}
+    assert await listed(bob, DOMAIN) == ALL | {"users", "disconnect-user", "register-user", "unregister-user"}
     network = {"help", "register", "status", "connect", "disconnect", "rooms", "list"}
     assert await listed(alice, NETWORK) == network
     await alice.iq(NETWORK, f"<query xmlns='jabber:iq:register'>{submit(nick='A')}</query>", "set")
@@ -151,6 +151,7 @@ async def test_a_user_has_so_many_sessions(world: World, alice: XmppClient) -> N
         (DOMAIN, command("nothing"), ("cancel", "item-not-found")),
         (NETWORK, command("ping"), ("cancel", "item-not-found")),
         (DOMAIN, command("users"), ("auth", "forbidden")),
+        (DOMAIN, command("register-user"), ("auth", "forbidden")),
         (DOMAIN, command("unregister"), ("auth", "registration-required")),
         (DOMAIN, command("register", action="dance"), ("modify", "bad-request")),
         (DOMAIN, command("register", action="prev"), ("modify", "bad-request")),

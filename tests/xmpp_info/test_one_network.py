@@ -136,7 +136,7 @@ async def test_a_gateway_without_a_question_for_addresses_says_so(
     village: tuple[Village, Information],
 ) -> None:
     asked = ET.fromstring("<query xmlns='jabber:iq:gateway'/>")
-    prompt = Prompt(village[0], Addresses(DOMAIN, village[0]))
+    prompt = Prompt(village[0], Addresses(DOMAIN, village[0]), dict)
     for local, said in (("", "This gateway looks up no addresses."), ("15", "Ask the gateway itself")):
         to = f"{local}@{DOMAIN}" if local else DOMAIN
         with pytest.raises(StanzaError, match=said) as refused:

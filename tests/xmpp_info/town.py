@@ -64,11 +64,13 @@ INFO = BackendInfo(
 
 class Town:
     """The backend. `rooms` is how many rooms a network lists, `checked` what registrations came in; who
-    registers as `slow` waits for `ready`. Every name with a dot is a network."""
+    registers as `slow` waits for `ready`. `ranks`: admins give people a rank. Every name with a dot is a
+    network."""
 
     def __init__(self) -> None:
         self.info = INFO
         self.rooms = 3
+        self.ranks = False
         self.listed = 0
         self.checked: list[dict[str, str]] = []
         self.live_contact_features: Capabilities | None = None
@@ -90,7 +92,7 @@ class Town:
         name = address.room if isinstance(address, RoomAddress) else address.contact
         return f"{name}%{address.network}"
 
-    def contact_from_prompt(self, text: str) -> Address:
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
         address = self.parse_address(text.lower())
         if isinstance(address, NetworkAddress):
             raise BadAddress("Who in that town?")
@@ -102,13 +104,15 @@ class Town:
         return address.room if isinstance(address, RoomAddress) else address.contact
 
     def registration(self, network: NetworkId, known: Mapping[str, str]) -> Form:
-        fields = (
+        fields: tuple[Field, ...] = (
             Field("nick", "Name", required=True, default=known.get("nick", "")),
             Field("password", "Password", FieldKind.SECRET),
             Field("greeting", "Greeting", FieldKind.LINES, default=known.get("greeting", "")),
             Field("loud", "Loud", FieldKind.FLAG, default=known.get("loud", "false")),
             Field("colour", "Colour", FieldKind.CHOICE, choices=(("r", "Red"), ("b", "Blue"))),
         )
+        if self.ranks:
+            fields = (*fields, Field("rank", "Rank", default=known.get("rank", ""), admin=True))
         return Form("Register", "Who are you?", fields)
 
     async def check_registration(

@@ -108,7 +108,7 @@ class Village:
         name = address.room if isinstance(address, RoomAddress) else address.contact
         return f"{name}%{address.network}"
 
-    def contact_from_prompt(self, text: str) -> Address:
+    def contact_from_prompt(self, text: str, settings: Mapping[str, str]) -> Address:
         return self.parse_address(text.lower())
 
     def display_name(self, address: Address) -> str:

@@ -97,3 +97,16 @@ def test_prepare_only_ever_raises_bad_jid(jid: str) -> None:
     except jids.BadJid:
         return
     assert jids.prepare(prepared) == prepared
+
+
+@pytest.mark.parametrize(
+    ("jid", "expected"),
+    [
+        ("+15551234567@gw.test", "xmpp:+15551234567@gw.test"),
+        ("al\\40x.org@gw.test", "xmpp:al%5C40x.org@gw.test"),
+        ("#c%net@gw.test", "xmpp:%23c%25net@gw.test"),
+        ("ä?@gw.test", "xmpp:%C3%A4%3F@gw.test"),
+    ],
+)
+def test_uris(jid: str, expected: str) -> None:
+    assert jids.uri(jid) == expected

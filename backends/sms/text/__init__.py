@@ -1,1 +1,1 @@
-"""Texts as octets: alphabets, segments, headers, and parts put together again. Pure."""
+"""What stands in texts and around them: alphabets, segments, headers, parts, names, numbers. Pure."""

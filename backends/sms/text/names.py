@@ -61,10 +61,7 @@ def _writable(name: str) -> str:
             chars[at] = "_"
     if chars[0] == "+":
         chars[0] = "_"
-    written = _one_direction("".join(chars))
-    if _mapped(written) != written:
-        return "".join(char if char.isascii() else "_" for char in written)
-    return written
+    return _one_direction("".join(chars))
 
 
 def _one_direction(name: str) -> str:

@@ -48,8 +48,9 @@ def international(number: str) -> str:
 
 def dialled(digits: str, country: str) -> str:
     """The E.164 form of what is dialled in a country (ISO 3166): a number there, or one abroad with the
-    prefix for it, the country's own or 00. Raises `BadAddress`."""
-    calling_code(country)
+    prefix for it, the country's own or 00, or with the country's calling code alone. Raises `BadAddress`."""
+    if digits.startswith(calling_code(country)) and is_valid(f"+{digits}"):
+        return international(f"+{digits}")
     if digits.startswith("00") and not _is_abroad(digits, country):
         return international(f"+{digits[2:]}")
     return international(_checked(_parsed(digits, country.upper()), f"{digits} in {country.upper()}"))
@@ -97,6 +98,17 @@ def calling_code(country: str) -> str:
 def country_of(code: str) -> str:
     """The (main) country of a calling code; empty: there is no such code."""
     return phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code or 0), ("",))[0]
+
+
+@lru_cache(CACHED)
+def region_of(number: str) -> str:
+    """The country (ISO 3166) of a number in E.164, the main one of its calling code where the number does not
+    tell; empty for one that belongs to none."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return ""
+    return phonenumbers.region_code_for_number(parsed) or country_of(str(parsed.country_code or 0))
 
 
 @lru_cache(CACHED)

@@ -124,17 +124,15 @@ def _septet_pieces(octets: bytes, room: int) -> Iterator[str]:
     start = 0
     while start < len(octets):
         end = start + room
-        if end < len(octets) and _belong_together(octets[end - 2 : end + 1]):
+        if end < len(octets) and _belong_together(octets[end - 1], octets[end]):
             end -= 1
         yield gsm.decode(octets[start:end])
         start = end
 
 
-def _belong_together(three: bytes) -> bool:
-    """Whether the last two of three septets must not be parted: an escape and its character, or CR LF, the
-    only cluster that the alphabet can write."""
-    before, last, after = three
-    return last == ESCAPE or (before != ESCAPE and last == _CR and after == _LF)
+def _belong_together(last: int, after: int) -> bool:
+    """An escape and its character; CR LF, which is the only cluster that the alphabet can write."""
+    return last == ESCAPE or (last == _CR and after == _LF)
 
 
 def _unit_pieces(text: str, room: int) -> Iterator[str]:

@@ -8,6 +8,7 @@ from bridge.xmpp.commands.admin import ADMIN
 from bridge.xmpp.commands.model import Access, Command, Context, Services
 from bridge.xmpp.commands.people import people
 from bridge.xmpp.commands.registering import REGISTERING
+from bridge.xmpp.commands.registering_users import REGISTERING_USERS
 from bridge.xmpp.commands.sessions import SESSIONS
 from bridge.xmpp.features import Kind
 
@@ -22,7 +23,7 @@ class Catalogue:
         info = services.gateway.info
         own = people(contacts=bool(info.contact_prompt), rooms=info.rooms)
         help_, *rest = ABOUT
-        commands = (help_, *REGISTERING, *SESSIONS, *own, *rest, *ADMIN)
+        commands = (help_, *REGISTERING, *SESSIONS, *own, *rest, *ADMIN, *REGISTERING_USERS)
         self._commands = {command.node: command for command in commands}
 
     def refused(self, user: str) -> Refused | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from bridge.api import (
     BackendError,
@@ -26,7 +25,7 @@ from bridge.xmpp.commands.model import (
     has_networks,
     network_named,
 )
-from bridge.xmpp.jids import BadJid
+from bridge.xmpp.jids import BadJid, uri
 
 __all__ = ["people"]
 
@@ -39,7 +38,7 @@ async def _add(context: Context) -> Step:
 
     async def typed(values: Mapping[str, str]) -> Step:
         try:
-            address, jid = context.services.prompt.look_up(values["address"])
+            address, jid = await context.services.prompt.look_up(context.user, values["address"])
         except BadAddress as error:
             raise CommandFailed(str(error), "address") from error
         face = context.services.gateway.face
@@ -55,7 +54,7 @@ async def _add(context: Context) -> Step:
 def _how_to_join(jid: str) -> str:
     return (
         f"{jid} is a room. To join it, accept the invitation that you were just sent, or enter that address "
-        f"where your client joins group chats (xmpp:{quote(jid, safe='@')}?join)."
+        f"where your client joins group chats ({uri(jid)}?join)."
     )
 
 

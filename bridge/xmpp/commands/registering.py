@@ -18,10 +18,13 @@ from bridge.xmpp.commands.model import (
     network_named,
 )
 
-__all__ = ["REGISTERING"]
+__all__ = ["ANY_NETWORK", "REGISTERING", "details", "network_name"]
+
+ANY_NETWORK = Field("network", "Network", help="Leave it empty for what is to hold on every network.")
 
 
-def _name(context: Context, network: NetworkId) -> str:
+def network_name(context: Context, network: NetworkId) -> str:
+    """A network in words; `""` is the gateway."""
     if not network:
         return context.services.addresses.domain
     return context.services.gateway.backend.display_name(NetworkAddress(network))
@@ -29,30 +32,34 @@ def _name(context: Context, network: NetworkId) -> str:
 
 async def _register(context: Context) -> Step:
     if context.network is not None or not has_networks(context.services):
-        return await _details(context, context.network or NetworkId(""))
-    field = Field("network", "Network", help="Leave it empty for what is to hold on every network.")
+        return await details(context, context.network or NetworkId(""))
 
     async def chosen(values: Mapping[str, str]) -> Step:
         typed = values.get("network", "")
         network = network_named(context.services, typed, "network") if typed else NetworkId("")
-        return await _details(context, network)
+        return await details(context, network)
 
-    return Ask(Form("Register", "Which network do you want to register with?", (field,)), chosen, more=True)
+    return Ask(
+        Form("Register", "Which network do you want to register with?", (ANY_NETWORK,)), chosen, more=True
+    )
 
 
-async def _details(context: Context, network: NetworkId) -> Step:
-    registrar = context.services.registrar
-    known = await registrar.registered(context.user, network)
+async def details(context: Context, network: NetworkId, other: str = "") -> Step:
+    """Ask for what registering needs, and register: whoever asks, or, for an admin, the user `other`."""
+    registrar, user, by_admin = context.services.registrar, other or context.user, bool(other)
+    known = await registrar.registered(user, network)
 
     async def give(values: Mapping[str, str]) -> Step:
         try:
-            new = await registrar.register(context.user, network, values)
+            new = await registrar.register(user, network, values, by_admin=by_admin)
         except RegistrationRefused as error:
             raise CommandFailed(str(error), error.field, again=True) from error
-        done = "You are registered with" if new else "Your registration was changed:"
-        return Done(f"{done} {_name(context, network)}{'.' if new else ''}")
+        name = network_name(context, network)
+        if new:
+            return Done(f"{f'{other} is' if other else 'You are'} registered with {name}.")
+        return Done(f"{f'The registration of {other}' if other else 'Your registration'} was changed: {name}")
 
-    form = await registrar.form(context.user, network)
+    form = await registrar.form(user, network, by_admin=by_admin)
     return Ask(form, give, known) if form.fields else await give({})
 
 
@@ -81,7 +88,7 @@ async def _confirm(context: Context, network: NetworkId) -> Step:
         return Done("Your registration was removed.")
 
     field = Field("confirm", "Remove it", FieldKind.FLAG, default="false")
-    what = _name(context, network) if network else "this gateway, and all that it has of yours"
+    what = network_name(context, network) if network else "this gateway, and all that it has of yours"
     return Ask(Form("Unregister", f"This removes your registration with {what}.", (field,)), confirmed)
 
 

@@ -1,0 +1,78 @@
+"""Knows which numbers an account texts from: those that the configuration gives to its user, those that the
+admin assigned to it, and that of the user's own account with a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from backends.sms.options import Options
+from backends.sms.values import OWN_ROUTE, OwnNumber
+from bridge.api import Account
+
+ASSIGNED, CONFIGURED = "numbers", "configured"
+"""The settings that hold numbers: a line each, `NUMBER ROUTE`."""
+
+
+class NoSuchRoute(ValueError):
+    """A line names a route that there is not, or none where there are several."""
+
+
+class Numbers:
+    """The numbers of all accounts of one gateway, by its configuration and their settings."""
+
+    def __init__(self, options: Options) -> None:
+        self._routes = tuple(options.routes)
+        self._configured: dict[str, tuple[OwnNumber, ...]] = {}
+        for number, of in options.numbers.items():
+            own = OwnNumber(number, of.route or self._only_route())
+            user = of.user.lower()
+            self._configured[user] = (*self._configured.get(user, ()), own)
+
+    @property
+    def configured(self) -> Mapping[str, tuple[OwnNumber, ...]]:
+        """What the configuration gives to each user (bare JID)."""
+        return self._configured
+
+    def of(self, account: Account) -> tuple[OwnNumber, ...]:
+        """All numbers of an account, the one to text from by default first."""
+        settings = account.settings
+        own = settings.get("number", "") if settings.get("provider") else ""
+        found = [
+            *self._configured.get(account.user, ()),
+            *(each for each in read(settings.get(ASSIGNED, "")) if each.route in self._routes),
+            *([OwnNumber(own, OWN_ROUTE)] if own else []),
+        ]
+        unique = tuple(dict.fromkeys(found))
+        first = settings.get("default", "")
+        return tuple(sorted(unique, key=lambda each: each.number != first))
+
+    def holds(self, account: Account, number: str, route: str) -> bool:
+        """Whether texts for a number that come by a route are this account's."""
+        return OwnNumber(number, route) in self.of(account)
+
+    def from_lines(self, lines: str) -> tuple[OwnNumber, ...]:
+        """What an admin typed: `+15551234567`, or with the route behind it. Raises NoSuchRoute."""
+        found = []
+        for line in filter(None, map(str.strip, lines.split("\n"))):
+            number, _, route = line.partition(" ")
+            route = route.strip() or self._only_route()
+            if route not in self._routes:
+                raise NoSuchRoute(f"{line}: there is no route {route!r}, but: {', '.join(self._routes)}")
+            found.append(OwnNumber(number, route))
+        return tuple(found)
+
+    def _only_route(self) -> str:
+        if len(self._routes) == 1:
+            return self._routes[0]
+        raise NoSuchRoute(f"say by which route, behind the number: {', '.join(self._routes) or '(none)'}")
+
+
+def read(lines: str) -> tuple[OwnNumber, ...]:
+    """Numbers as they are kept in the settings."""
+    pairs = (line.partition(" ") for line in lines.split("\n") if line)
+    return tuple(OwnNumber(number, route) for number, _, route in pairs)
+
+
+def write(numbers: Iterable[OwnNumber]) -> str:
+    """Numbers as they are kept in the settings."""
+    return "\n".join(f"{each.number} {each.route}" for each in numbers)

@@ -1,0 +1,101 @@
+"""Knows an account while it is connected. Texts come in by the carriers, whether or not this runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from backends.sms import addresses
+from backends.sms.carrier import Carrier
+from backends.sms.choices import Choices
+from backends.sms.daily import Daily
+from backends.sms.departures import Departures, Limits
+from backends.sms.values import OWN_ROUTE, OwnNumber
+from bridge.api import (
+    Answer,
+    AskPing,
+    AskProfile,
+    AuthFailed,
+    Capabilities,
+    Chat,
+    Command,
+    Connected,
+    ConnectionLost,
+    Host,
+    Later,
+    Outcome,
+    Query,
+    QueryFailed,
+    Reason,
+    Refused,
+    SendMessage,
+)
+
+BUSY_SECONDS = 10.0
+NO_NUMBER = "You have no number here any more. Ask the gateway's admin for one, then register again."
+
+
+class SmsSession:
+    """See `bridge.api.Session`. `carriers` are by route, the user's own among them."""
+
+    def __init__(
+        self,
+        host: Host,
+        numbers: tuple[OwnNumber, ...],
+        carriers: Mapping[str, Carrier],
+        choices: Choices,
+        limits: Limits,
+        texts_per_day: int,
+    ) -> None:
+        self._host = host
+        self._numbers = numbers
+        self._carriers = carriers
+        self._daily = Daily(host, texts_per_day)
+        self._departures = Departures(host, numbers, carriers, choices, self._daily, limits)
+        self._closing = asyncio.Event()
+
+    async def run(self) -> None:
+        """See `bridge.api.Session.run`."""
+        if not self._numbers:
+            raise AuthFailed(NO_NUMBER)
+        await self._daily.load()
+        self._host.emit(Connected(", ".join(each.number for each in self._numbers)))
+        for route in dict.fromkeys(each.route for each in self._numbers):
+            if route in self._carriers:
+                self._carriers[route].wake(self._host)
+        keeping = asyncio.create_task(self._daily.keep())
+        try:
+            await self._closing.wait()
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            if OWN_ROUTE in self._carriers:
+                await self._carriers[OWN_ROUTE].close()
+        await self._daily.save()
+
+    async def close(self, reason: str) -> None:
+        """See `bridge.api.Session.close`."""
+        self._closing.set()
+
+    async def execute(self, command: Command) -> Outcome:
+        """See `bridge.api.Session.execute`."""
+        if not isinstance(command, SendMessage):
+            return Refused(Reason.UNSUPPORTED, "Texts cannot do that.")
+        try:
+            return await self._departures.send(command)
+        except ConnectionLost as error:  # of the database, before anything was sent
+            return Later(BUSY_SECONDS, str(error))
+
+    async def query(self, query: Query) -> Answer:
+        """See `bridge.api.Session.query`."""
+        if isinstance(query, AskProfile):
+            shown, tel = addresses.display(query.contact), addresses.tel(query.contact)
+            return Answer({"name": shown, "nick": shown, **({"tel": tel} if tel else {})})
+        if isinstance(query, AskPing):
+            return Answer()
+        raise QueryFailed(Reason.UNSUPPORTED, "Texts cannot tell that.")
+
+    def capabilities(self, chat: Chat) -> Capabilities:
+        """See `bridge.api.Session.capabilities`."""
+        carrier = self._carriers.get(self._numbers[0].route) if self._numbers else None
+        return carrier.capabilities if carrier is not None else Capabilities()
