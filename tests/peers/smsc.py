@@ -16,7 +16,9 @@ from tests.peers.daemon import Daemon, find_program, free_port, running, scratch
 from tests.peers.tls import make_certificates
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARY = ROOT / ".cache/smsc/node_modules/smpp"
+CACHE = ROOT / ".cache/smsc"
+INSTALLED = CACHE / ".installed"
+"""Is there when all is that npm is asked for."""
 SYSTEM_ID, PASSWORD = "bridge", "secret12"
 PROMPT_SECONDS = 10.0
 
@@ -48,7 +50,7 @@ class Smsc(Daemon):
         return [find_program("node"), str(ROOT / "tests/peers/smsc.js"), json.dumps(self._config)]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "NODE_PATH": str(LIBRARY.parent)}
+        return {**os.environ, "NODE_PATH": str(CACHE / "node_modules")}
 
 
 class PhoneNetwork:
