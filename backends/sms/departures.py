@@ -101,6 +101,8 @@ class Departures:
         self, carrier: Carrier, own: OwnNumber, contact: ContactId, command: SendMessage
     ) -> Outcome:
         content = command.content
+        if not (content.text or content.attachments):
+            return Refused(Reason.BAD_REQUEST, "There is nothing to send.")
         text = f"* {content.text}" if content.action else content.text
         try:
             texts = carrier.segments(text)

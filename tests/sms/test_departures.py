@@ -77,6 +77,11 @@ async def test_an_action(desk: Desk) -> None:
     assert desk.main.sent[0].text == "* waves"
 
 
+async def test_nothing_is_not_sent(desk: Desk) -> None:
+    assert await desk.say("") == Refused(Reason.BAD_REQUEST, "There is nothing to send.")
+    assert (desk.main.sent, desk.daily.sent) == ([], 0)
+
+
 async def test_not_to_rooms(desk: Desk) -> None:
     outcome = await desk.departures.send(SendMessage(RoomChat(RoomId("r")), "k", Content("x")))
     assert isinstance(outcome, Refused)
