@@ -39,6 +39,7 @@ def _own_fields() -> list[Field]:
         Field("number", "Your number there", help="Like +15551234567"),
         Field("sid", "Account SID or project", help="As the provider shows it", guarded=True),
         Field("token", "Auth token", FieldKind.SECRET, help="As the provider shows it"),
+        Field("signing_key", "Signing key", FieldKind.SECRET, help="SignalWire's; it begins with PSK_"),
         Field("space", "SignalWire space", help="The first part of SPACE.signalwire.com", guarded=True),
     ]
 

@@ -14,6 +14,7 @@ from backends.sms.values import OwnNumber
 from bridge.api import RegistrationRefused
 
 LONGEST = 200
+SECRETS = ("token", "signing_key")
 _OWN_NUMBER = re.compile(r"\+[0-9]{5,15}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ._&-]{1,11}")
 """E.164, a short code, or a name to send by."""
 
@@ -68,7 +69,7 @@ class SignUp:
         number = "+" + "".join(filter(str.isdecimal, given["number"]))
         if not given["number"].startswith("+") or not _OWN_NUMBER.fullmatch(number):
             raise RegistrationRefused(f"{given['number']!r} is no number like +15551234567.", "number")
-        asked = ("provider", "sid", "token", "space")
+        asked = ("provider", "sid", "space", *SECRETS)
         hook = given.get("hook") or secrets.token_urlsafe(24)
         own = {**{name: given.get(name, "") for name in asked}, "number": number, "hook": hook}
         return {**own, **await self._try_account(own)}

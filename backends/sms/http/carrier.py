@@ -10,7 +10,7 @@ from backends.sms.carrier import Desk, NotPossible
 from backends.sms.http.access import own_access
 from backends.sms.http.client import SECONDS, Client
 from backends.sms.http.line import Line
-from backends.sms.http.missed import Missed
+from backends.sms.http.missed import Missed, begin
 from backends.sms.http.options import OWN, TwilioOptions, access
 from backends.sms.http.reasons import LATER, failure, refusal
 from backends.sms.http.rest import NoAnswer, NotReached, Reply, Rest
@@ -20,6 +20,7 @@ from bridge.api import (
     Attachment,
     Capabilities,
     Content,
+    Host,
     Later,
     Outcome,
     Reason,
@@ -85,6 +86,10 @@ class TwilioCarrier:
             await Missed(self._line, self._rest).run(desk)
         finally:
             await self.close()
+
+    async def connected(self, host: Host, number: str) -> None:
+        """See `Carrier.connected`: texts from before it had the number are not for it."""
+        await begin(host, number)
 
     async def close(self) -> None:
         """Close its connections; the end of `run` does it, too."""
