@@ -171,7 +171,7 @@ class SmsBackend:
             carriers,
             self._choices,
             limits,
-            self._options.texts_per_day,
+            int(settings.get("texts_per_day") or self._options.texts_per_day),
             self._desk,
         )
 

@@ -19,6 +19,7 @@ def form(options: Options, known: Mapping[str, str]) -> Form:
     fields = [
         Field(ASSIGNED, "Numbers", FieldKind.LINES, admin=True, help="A line each, the route behind a space"),
         Field(CONFIGURED, "Numbers by configuration", FieldKind.LINES, admin=True, help="Set at each start"),
+        Field("texts_per_day", "Texts a day", admin=True, help=f"Empty: {options.texts_per_day}"),
         Field("notice", "Texts in one message", help=_notice_help(options)),
         Field("country", "Your country", help="For numbers without +, like US or DE"),
     ]

@@ -36,7 +36,8 @@ class SignUp:
         kept = {
             ASSIGNED: write(self._assigned(ASSIGNED, given)),
             CONFIGURED: write(self._assigned(CONFIGURED, given)),
-            "notice": _count("notice", given.get("notice", "")),
+            "notice": _count("notice", given.get("notice", ""), 255),
+            "texts_per_day": _count("texts_per_day", given.get("texts_per_day", ""), 1_000_000),
             "country": _country(given.get("country", "")),
             "default": given.get("default", ""),
         }
@@ -82,9 +83,10 @@ def _country(text: str) -> str:
     return country
 
 
-def _count(field: str, text: str) -> str:
-    if text and not (text.isascii() and text.isdecimal() and 0 < int(text[:4]) < 256 and len(text) < 4):
-        raise RegistrationRefused("A number from 1 to 255.", field)
+def _count(field: str, text: str, most: int) -> str:
+    short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if text and not (short and 1 <= int(text) <= most):
+        raise RegistrationRefused(f"A number from 1 to {most}.", field)
     return text
 
 
