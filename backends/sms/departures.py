@@ -29,11 +29,13 @@ from bridge.api import (
     Refused,
     SendMessage,
     Sent,
+    Unknown,
 )
 
 COMMAND = "/number"
 """Written to a contact, it tells or chooses by which of the user's numbers they are texted."""
 
+NOT_KNOWN = "The text may have been sent, or not."
 CONFIRM_SECONDS = 600.0
 MOST_ASKED = 50
 TELL_SECONDS = 30.0
@@ -118,7 +120,7 @@ class Departures:
         outcome = await carrier.send(outgoing)
         if isinstance(outcome, Refused | Later):
             self._daily.give_back(texts)
-        return outcome
+        return Unknown(f"{outcome.why} {NOT_KNOWN}") if isinstance(outcome, Unknown) else outcome
 
     def _too_long(self, contact: ContactId, text: str, texts: int) -> Refused | None:
         """Why not to send that now: long messages are dear, so they are sent when they are said twice."""

@@ -16,6 +16,8 @@ PROVIDERS = (("", "None"), ("twilio", "Twilio"), ("signalwire", "SignalWire"))
 def form(options: Options, known: Mapping[str, str]) -> Form:
     """The form, filled in with what is known."""
     numbers = [each.number for each in (*read(known.get(CONFIGURED, "")), *read(known.get(ASSIGNED, "")))]
+    if known.get("provider") and known.get("number"):
+        numbers.append(known["number"])
     fields = [
         Field(ASSIGNED, "Numbers", FieldKind.LINES, admin=True, help="A line each, the route behind a space"),
         Field(CONFIGURED, "Numbers by configuration", FieldKind.LINES, admin=True, help="Set at each start"),
