@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Protocol
 
 from backends.sms.choices import Choices
 from backends.sms.numbers import Numbers
@@ -13,7 +14,6 @@ from bridge.api import (
     Delivered,
     DeliveryFailed,
     DirectChat,
-    GatewayHost,
     Host,
     MessageId,
     MessageReceived,
@@ -24,10 +24,17 @@ Cursor = tuple[str, str] | None
 NOBODY = OccupantId("")
 
 
+class Holders(Protocol):
+    """Who tells whose number it is: the bridge."""
+
+    async def holder(self, claim: str) -> Host | None:
+        """See `GatewayHost.holder`."""
+
+
 class FrontDesk:
     """See `backends.sms.carrier.Desk`."""
 
-    def __init__(self, numbers: Numbers, choices: Choices, gateway: GatewayHost) -> None:
+    def __init__(self, numbers: Numbers, choices: Choices, gateway: Holders) -> None:
         self._numbers = numbers
         self._choices = choices
         self._gateway = gateway

@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 import msgspec
 import phonenumbers
 
-from backends.sms.http.options import TwilioOptions
+from backends.sms.http.options import OWN, TwilioOptions
 from backends.sms.http.options import check as check_twilio
 from backends.sms.smpp.options import SmppOptions
 from backends.sms.smpp.options import check as check_smpp
-from backends.sms.values import OWN_ROUTE
 
 _ROUTE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}").fullmatch
 _NUMBER = re.compile(r"\+[0-9]{5,15}|[0-9]{3,8}").fullmatch
@@ -89,7 +88,7 @@ def _check_routes(options: Options) -> None:
             "routes: without one, and without webhook_listen and webhook_url, there is nothing to do"
         )
     for name, route in options.routes.items():
-        if not _ROUTE(name) or name == OWN_ROUTE:
+        if not _ROUTE(name) or name == OWN:
             raise ValueError(f'routes: expected names like "main", found {name!r}')
         if isinstance(route, SmppOptions):
             check_smpp(route, name)

@@ -14,6 +14,7 @@ from backends.sms.values import OwnNumber
 from bridge.api import RegistrationRefused
 
 LONGEST = 200
+SECRETS = ("token", "signing_key")
 _OWN_NUMBER = re.compile(r"\+[0-9]{5,15}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ._&-]{1,11}")
 """E.164, a short code, or a name to send by."""
 
@@ -35,7 +36,8 @@ class SignUp:
         kept = {
             ASSIGNED: write(self._assigned(ASSIGNED, given)),
             CONFIGURED: write(self._assigned(CONFIGURED, given)),
-            "notice": _count("notice", given.get("notice", "")),
+            "notice": _count("notice", given.get("notice", ""), 255),
+            "texts_per_day": _count("texts_per_day", given.get("texts_per_day", ""), 1_000_000),
             "country": _country(given.get("country", "")),
             "default": given.get("default", ""),
         }
@@ -68,7 +70,7 @@ class SignUp:
         number = "+" + "".join(filter(str.isdecimal, given["number"]))
         if not given["number"].startswith("+") or not _OWN_NUMBER.fullmatch(number):
             raise RegistrationRefused(f"{given['number']!r} is no number like +15551234567.", "number")
-        asked = ("provider", "sid", "token", "space")
+        asked = ("provider", "sid", "space", *SECRETS)
         hook = given.get("hook") or secrets.token_urlsafe(24)
         own = {**{name: given.get(name, "") for name in asked}, "number": number, "hook": hook}
         return {**own, **await self._try_account(own)}
@@ -81,9 +83,10 @@ def _country(text: str) -> str:
     return country
 
 
-def _count(field: str, text: str) -> str:
-    if text and not (text.isascii() and text.isdecimal() and 0 < int(text[:4]) < 256 and len(text) < 4):
-        raise RegistrationRefused("A number from 1 to 255.", field)
+def _count(field: str, text: str, most: int) -> str:
+    short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if text and not (short and 1 <= int(text) <= most):
+        raise RegistrationRefused(f"A number from 1 to {most}.", field)
     return text
 
 

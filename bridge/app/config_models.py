@@ -72,7 +72,7 @@ class LimitSettings(msgspec.Struct, frozen=True):
     """`[limits]`: what one user may use of a gateway.
 
     `waiting_per_chat` messages may wait for a slow network; `connects_at_once` sessions of a gateway may be
-    connecting.
+    connecting. An address that a user gave up is nobody else's for `claim_days`.
     """
 
     rooms_per_user: Amount = 200
@@ -81,6 +81,7 @@ class LimitSettings(msgspec.Struct, frozen=True):
     message_burst: Amount = 200
     waiting_per_chat: Amount = 500
     connects_at_once: Amount = 8
+    claim_days: Annotated[int, Meta(ge=0)] = 30
 
 
 class GatewayTable(msgspec.Struct, frozen=True):

@@ -53,6 +53,7 @@ def core_settings(config: Config, gateway: GatewayConfig) -> CoreSettings:
         message_burst=limits.message_burst,
         lane_length=limits.waiting_per_chat,
         connects_at_once=limits.connects_at_once,
+        claim_days=limits.claim_days,
     )
 
 

@@ -187,5 +187,6 @@ class Gateway:
         await store.inbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
         await store.outbox.prune(now - DEDUPE_DAYS * 86_400_000_000)
         await store.message_ids.prune(now - KEPT_DAYS * 86_400_000_000)
+        await store.claims.prune(now - self.settings.claim_days * 86_400_000_000)
         if self.settings.archive_days:
             await store.archive.prune(now - self.settings.archive_days * 86_400_000_000)

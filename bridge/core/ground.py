@@ -31,7 +31,8 @@ class CoreSettings(msgspec.Struct, frozen=True):
     An account leaves a room `linger_seconds` after its last user went offline (a Prosody that stops says so
     of its clients up to 6 s before it closes the component's stream), and is disconnected with the last room;
     one that was not let in or was put out stays connected for another `grace_seconds`. After the XMPP server
-    was away, users have `return_seconds` to come back.
+    was away, users have `return_seconds` to come back. A name that an account gave up is nobody else's for
+    `claim_days`: what is still sent there is not for others.
     """
 
     allow_private_networks: bool = False
@@ -52,6 +53,7 @@ class CoreSettings(msgspec.Struct, frozen=True):
     linger_seconds: float = 8.0
     grace_seconds: float = 60.0
     return_seconds: float = 300.0
+    claim_days: int = 30
 
 
 class StanzaIds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,9 @@ from bridge.core.values import SessionState
 from bridge.store.claims import ClaimTaken, Holder
 from bridge.store.errors import StoreDown
 from bridge.store.registrations import Registration
+
+DAY = 86_400_000_000
+"""In microseconds."""
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,7 @@ class Registering:
                 await self._rows.put(
                     Registration(self._ground.domain, user, network, settings, secrets),
                     self._claims(network, settings),
+                    None if by_admin else self._reserved_since(),
                 )
         except ClaimTaken as error:
             raise RegistrationRefused(f"{error.name} is taken by somebody else here.") from error
@@ -165,6 +170,9 @@ class Registering:
     def _claims(self, network: NetworkId, settings: Mapping[str, str]) -> Sequence[str]:
         backend = serving(self._ground.backend)
         return backend.claims(network, settings) if backend is not None else ()
+
+    def _reserved_since(self) -> int:
+        return time.time_ns() // 1000 - self._ground.settings.claim_days * DAY
 
     def _follow(self, live: LiveAccount) -> None:
         """A registration of its user has changed."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.engine import Connection
+from sqlalchemy import ColumnElement, delete, insert, select, tuple_, update
+from sqlalchemy.engine import Connection, Row
 
 from bridge.store.database import Reader
 from bridge.store.errors import StoreError
+from bridge.store.statements import PRUNE_ROWS, delete_in_steps
 from bridge.store.tables import claims
 from bridge.store.writer import Writer
 
@@ -19,6 +20,10 @@ T = TypeVar("T")
 
 KNOWN_SECONDS = 5.0
 MOST_KNOWN = 10_000
+
+MOST_RESERVED = 20
+"""So many of the claims that an account has given up are kept for it: nobody hoards them by holding one after
+the other."""
 
 
 class Holder(NamedTuple):
@@ -44,28 +49,58 @@ class Taken(NamedTuple):
 
 
 def set_claims(
-    connection: Connection, gateway: str, holder: Holder, names: Sequence[str], *, force: bool = False
-) -> list[Taken]:
-    """Give an account these claims instead of those it has. Raises ClaimTaken where another has one of them;
-    with `force` it is taken away from that one."""
+    connection: Connection, gateway: str, holder: Holder, names: Sequence[str], *, reserved_since: int | None
+) -> None:
+    """Give an account these claims instead of those it has, which it can have back. Raises ClaimTaken where
+    another has one, or has given it up after `reserved_since` (microseconds; None: nothing is reserved)."""
     table = claims.c
-    others = (
+    for row in _of_others(connection, gateway, holder, names):
+        reserved = reserved_since is not None and row.freed_at > reserved_since and row.user != holder.user
+        if not row.freed_at or reserved:
+            raise ClaimTaken(row.name)
+    own = _own(gateway, holder)
+    left = (*own, table.name.not_in(names), table.freed_at == 0)
+    connection.execute(update(claims).where(*left).values(freed_at=time.time_ns() // 1000))
+    newest = select(table.name).where(*own, table.freed_at > 0).order_by(table.freed_at.desc(), table.name)
+    too_many = connection.execute(newest.offset(MOST_RESERVED).limit(PRUNE_ROWS)).scalars().all()
+    if too_many:
+        connection.execute(delete(claims).where(*own, table.name.in_(too_many)))
+    _hold(connection, gateway, holder, names)
+
+
+def force_claims(
+    connection: Connection, gateway: str, holder: Holder, names: Sequence[str]
+) -> Sequence[Taken]:
+    """As `set_claims`, but who has one loses it: returned. What the account has now, it does not keep."""
+    others = _of_others(connection, gateway, holder, names)
+    connection.execute(delete(claims).where(*_own(gateway, holder)))
+    _hold(connection, gateway, holder, names)
+    return [Taken(row.name, Holder(row.user, row.network)) for row in others if not row.freed_at]
+
+
+def _own(gateway: str, holder: Holder) -> tuple[ColumnElement[bool], ...]:
+    table = claims.c
+    return table.gateway == gateway, table.user == holder.user, table.network == holder.network
+
+
+def _of_others(
+    connection: Connection, gateway: str, holder: Holder, names: Sequence[str]
+) -> Sequence[Row[Any]]:
+    table = claims.c
+    query = select(claims).where(
         table.gateway == gateway,
         table.name.in_(names),
         (table.user != holder.user) | (table.network != holder.network),
     )
-    found = connection.execute(select(table.name, table.user, table.network).where(*others)).all()
-    taken = [Taken(row.name, Holder(row.user, row.network)) for row in found]
-    if taken and not force:
-        raise ClaimTaken(taken[0].name)
-    if taken:
-        connection.execute(delete(claims).where(*others))
-    own = (table.gateway == gateway, table.user == holder.user, table.network == holder.network)
-    connection.execute(delete(claims).where(*own))
+    return connection.execute(query).all() if names else ()
+
+
+def _hold(connection: Connection, gateway: str, holder: Holder, names: Sequence[str]) -> None:
+    """Whosever they were."""
+    connection.execute(delete(claims).where(claims.c.gateway == gateway, claims.c.name.in_(names)))
     for name in dict.fromkeys(names):
         row = {"gateway": gateway, "name": name, "user": holder.user, "network": holder.network}
         connection.execute(insert(claims).values(row))
-    return taken
 
 
 class Claims:
@@ -87,7 +122,7 @@ class Claims:
         if known is not None and known[1] > time.monotonic():
             return known[0]
         query = select(claims.c.user, claims.c.network).where(
-            claims.c.gateway == gateway, claims.c.name == name
+            claims.c.gateway == gateway, claims.c.name == name, claims.c.freed_at == 0
         )
         changes = self._changes
         await self._writer.flush()
@@ -99,11 +134,16 @@ class Claims:
 
     async def of(self, gateway: str, holder: Holder) -> frozenset[str]:
         """What an account holds. Raises StoreDown."""
-        query = select(claims.c.name).where(
-            claims.c.gateway == gateway, claims.c.user == holder.user, claims.c.network == holder.network
-        )
+        query = select(claims.c.name).where(*_own(gateway, holder), claims.c.freed_at == 0)
         await self._writer.flush()
         return frozenset(await self._reader.run(lambda connection: connection.execute(query).scalars().all()))
+
+    async def prune(self, before: int) -> int:
+        """Forget what was given up before a time (microseconds). Returns how many."""
+        key = (claims.c.gateway, claims.c.name)
+        old = (claims.c.freed_at > 0, claims.c.freed_at < before)
+        some = select(*key).where(*old).limit(PRUNE_ROWS)
+        return await delete_in_steps(self._writer, delete(claims).where(tuple_(*key).in_(some), *old))
 
     def change(self, written: asyncio.Future[T]) -> asyncio.Future[T]:
         """Claims change with what this future stands for. It goes on, whoever is cancelled meanwhile."""

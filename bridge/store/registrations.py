@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.sql import ColumnElement
 
-from bridge.store.claims import Claims, Holder, Taken, set_claims
+from bridge.store.claims import Claims, Holder, Taken, force_claims, set_claims
 from bridge.store.database import Reader
 from bridge.store.errors import VaultError
 from bridge.store.rotation import Column, rotate
@@ -52,9 +52,12 @@ class Registrations:
         self._put = insert_or_replace(engine, registrations)
         self._amend = insert_or_replace(engine, registrations, only=("settings",))
 
-    async def put(self, registration: Registration, claims: Sequence[str] = ()) -> None:
+    async def put(
+        self, registration: Registration, claims: Sequence[str] = (), reserved_since: int | None = None
+    ) -> None:
         """Keep a registration with its claims, instead of an older one. Raises VaultError for a locked one,
-        ClaimTaken where another account holds a claim: then nothing is changed."""
+        ClaimTaken where another account holds a claim, or gave it up after `reserved_since` (microseconds;
+        None: nothing is reserved): then nothing is changed."""
         if registration.locked:
             raise VaultError("the registration's secrets could not be read; enter them again")
         gateway, user, network = key = registration[:3]
@@ -67,7 +70,7 @@ class Registrations:
         }
 
         def write(connection: Connection) -> None:
-            set_claims(connection, gateway, Holder(user, network), claims)
+            set_claims(connection, gateway, Holder(user, network), claims, reserved_since=reserved_since)
             self._put(connection, [row])
 
         await self._claims.change(self._writer.submit_unit_soon(write))
@@ -76,7 +79,7 @@ class Registrations:
         self, gateway: str, holder: Holder, settings: Mapping[str, str], claims: Sequence[str]
     ) -> Sequence[Taken]:
         """Keep these settings, and leave the secrets as they are, also those that cannot be read. Whoever
-        else has a claim loses it: returned."""
+        else has a claim loses it: returned. What the account no longer holds is anybody's."""
         row = {
             "gateway": gateway,
             "user": holder.user,
@@ -86,7 +89,7 @@ class Registrations:
         }
 
         def write(connection: Connection) -> Sequence[Taken]:
-            taken = set_claims(connection, gateway, holder, claims, force=True)
+            taken = force_claims(connection, gateway, holder, claims)
             self._amend(connection, [row])
             return taken
 
@@ -97,7 +100,7 @@ class Registrations:
         gone = delete(registrations).where(*_is(gateway, user, network))
 
         def remove(connection: Connection) -> bool:
-            set_claims(connection, gateway, Holder(user, network), ())
+            set_claims(connection, gateway, Holder(user, network), (), reserved_since=None)
             return bool(connection.execute(gone).rowcount)
 
         return await self._claims.change(self._writer.submit_unit_soon(remove))

@@ -147,6 +147,7 @@ claims = Table(
     _key("name"),
     _text("user"),
     _text("network"),
+    _number("freed_at"),
     sqlite_with_rowid=False,
     sqlite_strict=True,
 )

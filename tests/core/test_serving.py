@@ -24,6 +24,7 @@ from bridge.api import (
     RegistrationRefused,
 )
 from bridge.core import serving
+from bridge.store.claims import Holder
 from tests.core.conftest import ALICE, World
 from tests.core.face import until
 from tests.core.network import Network
@@ -147,8 +148,27 @@ async def test_a_claim_is_refused_to_the_second(world: World) -> None:
     with pytest.raises(RegistrationRefused, match="ally is taken"):
         await world.gateway.accounts.register(CAROL, NOWHERE, {"nick": "ally"})
     assert not world.gateway.accounts.is_registered(CAROL)
-    await world.gateway.accounts.unregister(ALICE, NOWHERE)
+
+
+async def test_a_claim_that_was_given_up_is_nobodys_for_a_while(world: World) -> None:
+    await started(world)
+    accounts = world.gateway.accounts
+    await accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    await accounts.unregister(ALICE, NOWHERE)
+    with pytest.raises(RegistrationRefused, match="ally is taken"):
+        await accounts.register(CAROL, NOWHERE, {"nick": "ally"})
+    await accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    await accounts.unregister(ALICE, NOWHERE)
+    await accounts.register(CAROL, NOWHERE, {"nick": "ally"}, by_admin=True)
+
+
+async def test_a_claim_that_was_given_up_is_anybodys_where_the_admin_says_so(world: World) -> None:
+    await world.start(Listening(), claim_days=0)
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "ally"})
+    await world.gateway.accounts.register(ALICE, NOWHERE, {"nick": "al"})
     await world.gateway.accounts.register(CAROL, NOWHERE, {"nick": "ally"})
+    await world.gateway._prune()
+    assert await world.store.claims.of("gw.test", Holder(CAROL, "")) == {"ally"}
 
 
 async def test_unregistering_forgets_how_far_the_network_was_read(world: World) -> None:

@@ -77,6 +77,8 @@ function described(pdu) {
 
 // --- to the ESME: texts and receipts ---
 
+const muted = (pdu) => world.mute.includes('*') || world.mute.includes(pdu.command);
+
 function pump() {
   for (const session of sessions) {
     while (session.receives && session.unanswered.size < world.window && world.queue.length) {
@@ -88,6 +90,7 @@ function pump() {
 function send(session, entry) {
   entry.tries += 1;
   const answered = (response) => {
+    if (muted(response)) return; // as if it had not been read
     if (session.unanswered.delete(entry.sequence) || entry.once) took(entry, response);
     pump();
   };
@@ -239,6 +242,7 @@ function submitted(session, pdu) {
   world.count.most_open = Math.max(world.count.most_open, session.open);
   const answer = () => {
     session.open -= 1;
+    tell({ event: 'answered', id });
     if (rule.nack) return session.send(new smpp.PDU('generic_nack', { command_status: rule.nack, sequence_number: pdu.sequence_number }));
     return session.send(pdu.response(status ? { command_status: status } : { message_id: id }));
   };
@@ -278,7 +282,7 @@ function connected(session) {
   });
   session.on('close', () => lost(session));
   session.on('pdu', (pdu) => {
-    if (world.mute.includes('*') || world.mute.includes(pdu.command)) return tell({ event: 'muted', command: pdu.command });
+    if (muted(pdu)) return tell({ event: 'muted', command: pdu.command });
     if (pdu.command.startsWith('bind_')) return bind(session, pdu);
     if (pdu.command === 'enquire_link') {
       world.count.enquiries += 1;

@@ -97,7 +97,7 @@ class Twilio:
     """The provider.
 
     `phones`: what each number outside got, in order. `asked`: (method, path) of each request. `forms`: each
-    text that was handed over; `next`: behaviours for the next of them. `odd`: (status, body) for all.
+    text that was handed over; `next`: behaviours for the next ones. `odd`: (status, body) for all requests.
     `reach`: where addresses of customers really are (a proxy's work). `media`: file name -> (type, content);
     `media_status`: answers to the next requests for one; `media_at`: the files' own host (at `media_port` the
     same server is, too); its `redirects`; `shown`: the `Authorization` that it was shown."""

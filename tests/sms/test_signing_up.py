@@ -68,6 +68,7 @@ async def test_without_a_number() -> None:
         ({ASSIGNED: "+15550001111", "notice": "0"}, "notice"),
         ({ASSIGNED: "+15550001111", "notice": "999"}, "notice"),
         ({ASSIGNED: "+15550001111", "notice": "x"}, "notice"),
+        ({ASSIGNED: "+15550001111", "texts_per_day": "0"}, "texts_per_day"),
         ({ASSIGNED: "+15550001111", "country": "U\nS"}, "country"),
         ({ASSIGNED: "+15550001111\n" * 1000}, ASSIGNED),
     ],
@@ -153,7 +154,7 @@ def test_the_form_shows_what_fits() -> None:
     form = _backend(**HOOKS).registration(NET, {ASSIGNED: "+15550001111 main\n+15550002222 main"})
     assert {"provider", "token", "default"} <= {each.name for each in form.fields}
     assert "+15550001111" in form.instructions
-    assert {each.name for each in form.fields if each.admin} == {ASSIGNED, CONFIGURED}
+    assert {each.name for each in form.fields if each.admin} == {ASSIGNED, CONFIGURED, "texts_per_day"}
 
 
 @pytest.mark.parametrize(

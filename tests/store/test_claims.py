@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -102,3 +103,66 @@ async def test_so_many_are_known(store: Store, readings: Readings, monkeypatch: 
         await store.claims.holder("g", name)
     assert readings.count == 4
     assert list(store.claims._known) == [("g", "c"), ("g", "a")]
+
+
+# -- claims that were given up
+
+
+async def left_by_alice(store: Store, *names: str) -> int:
+    """They were alice's; returns a time before she gave them up."""
+    await store.registrations.put(registered("alice"), names)
+    before = time.time_ns() // 1000
+    await store.registrations.put(registered("alice"), ["new"])
+    return before
+
+
+async def test_they_are_their_last_holders_for_a_while(store: Store) -> None:
+    before = await left_by_alice(store, "a")
+    assert await store.claims.holder("g", "a") is None
+    assert await store.claims.of("g", Holder("alice", "")) == {"new"}
+    with pytest.raises(ClaimTaken):
+        await store.registrations.put(registered("bob"), ["a"], before)
+    await store.registrations.put(registered("alice"), ["a", "new"], before)
+    assert await store.claims.of("g", Holder("alice", "")) == {"a", "new"}
+
+
+async def test_then_they_are_anybodys(store: Store) -> None:
+    await left_by_alice(store, "a")
+    await store.registrations.put(registered("bob"), ["a"], time.time_ns() // 1000)
+    assert await store.claims.holder("g", "a") == Holder("bob", "")
+    await store.registrations.remove("g", "alice", "")
+    await store.registrations.put(registered("bob"), ["a", "new"])
+    assert await store.claims.of("g", Holder("bob", "")) == {"a", "new"}
+
+
+async def test_another_network_of_the_same_user_may_have_them(store: Store) -> None:
+    before = await left_by_alice(store, "a")
+    await store.registrations.put(Registration("g", "alice", "net", {}, {}), ["a"], before)
+    assert await store.claims.holder("g", "a") == Holder("alice", "net")
+
+
+async def test_what_the_admin_takes_back_is_not_reserved(store: Store) -> None:
+    alice, before = Holder("alice", ""), time.time_ns() // 1000
+    assert await store.registrations.amend("g", alice, {}, ["a"]) == []
+    assert await store.registrations.amend("g", alice, {}, ["b"]) == []
+    await store.registrations.put(registered("bob"), ["a"], before)
+    taken = await store.registrations.amend("g", alice, {}, ["a", "b"])
+    assert taken == [("a", Holder("bob", ""))]
+
+
+async def test_old_ones_are_forgotten(store: Store) -> None:
+    before = await left_by_alice(store, "a", "b")
+    assert await store.claims.prune(before) == 0
+    assert await store.claims.prune(time.time_ns() // 1000 + 1) == 2
+    assert await store.claims.holder("g", "new") == Holder("alice", "")
+
+
+async def test_nobody_hoards_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "MOST_RESERVED", 2)
+    before = time.time_ns() // 1000
+    for name in ("a", "b", "c", "d"):
+        await store.registrations.put(registered("alice"), [name], before)
+    await store.registrations.put(registered("bob"), ["a"], before)
+    for name in ("b", "c"):
+        with pytest.raises(ClaimTaken):
+            await store.registrations.put(registered("bob"), [name], before)

@@ -10,7 +10,7 @@ from backends.sms.carrier import Desk, NotPossible
 from backends.sms.http.access import own_access
 from backends.sms.http.client import SECONDS, Client
 from backends.sms.http.line import Line
-from backends.sms.http.missed import Missed
+from backends.sms.http.missed import Missed, begin
 from backends.sms.http.options import OWN, TwilioOptions, access
 from backends.sms.http.reasons import LATER, failure, refusal
 from backends.sms.http.rest import NoAnswer, NotReached, Reply, Rest
@@ -87,16 +87,17 @@ class TwilioCarrier:
         finally:
             await self.close()
 
+    async def connected(self, host: Host, number: str) -> None:
+        """See `Carrier.connected`: texts from before it had the number are not for it."""
+        await begin(host, number)
+
     async def close(self) -> None:
         """Close its connections; the end of `run` does it, too."""
         await self._client.close()
 
-    def wake(self, host: Host) -> None:
-        """Nothing waits here for an account."""
-
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Hand a text over. A file that is no https URL, or one too many, goes along as a line; a text that
-        is nothing but a file's address is left out."""
+        """Hand a text over. A file that is no https URL, or one too many, goes along as a line of text.
+        What is only a file's address is left out of the text."""
         files, text = _with_links(outgoing)
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG, f"The text is too long: {LONGEST} characters at most.")

@@ -61,10 +61,19 @@ class Door:
     async def close(self) -> None:
         """Take no more connections, let answers go out, hang up."""
         if self._server is not None:
-            self._server.close()
+            await self._stop(self._server)
             self._server = None
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _stop(self, server: asyncio.Server) -> None:
+        """Who is being let in comes in before the server is closed: asyncio would forget their sockets."""
+        loop = asyncio.get_running_loop()
+        for socket in server.sockets:
+            loop.remove_reader(socket.fileno())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        server.close()
 
     def _enter(self) -> asyncio.BaseProtocol:
         server = self._runner.server

@@ -61,6 +61,7 @@ class Arrivals:
         self._fences: Fences | None = None
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._stuck = False
+        self._refusing = ""
         self._lanes = Lanes()
         self._holders: Recent[tuple[str, int], tuple[Host, str]] = Recent()
         self._told: set[str] = set()
@@ -126,13 +127,17 @@ class Arrivals:
         """The status to answer."""
         try:
             async with asyncio.timeout(self._times.stored):
-                return OK, await self._take(link, pdu, command)
+                given = await self._take(link, pdu, command)
+            self._refusing = ""
+            return OK, given
         except NobodyHas as error:
             self._tell_once(str(error))
             return FAILED_FOR_GOOD, None
         except (BackendError, TimeoutError) as error:
             why = str(error) or "it was not stored in time"
-            log.warning("route %s: what came is refused for now: %s", self._route, why)
+            if why != self._refusing:
+                self._refusing = why
+                log.warning("route %s: what comes is refused for now: %s", self._route, why)
             return FAILED_FOR_NOW, None
         except Exception:
             log.exception("a fault of the SMPP carrier, route %s", self._route)

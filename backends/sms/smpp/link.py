@@ -36,7 +36,7 @@ class Link:
     async def answer(self, command: int, sequence: int, status: int) -> bool:
         """Write the response to a request, with an empty message_id, and wait until it is on its way. False:
         the link is over."""
-        if self.over:
+        if self.over or self._writer.is_closing():
             return False
         self._writer.write(write_frame(command | RESPONSE, status, sequence, b"\0"))
         try:

@@ -51,6 +51,10 @@ class Submit(SmppMessage):  # type: ignore[misc]
         self.sequence_num = 0
         self.end: asyncio.Future[End] | None = None
 
+    # The library's messages are equal where their few fields are.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     @property
     def smpp_command(self) -> SmppCommand:
         return SmppCommand.SUBMIT_SM

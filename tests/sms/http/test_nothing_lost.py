@@ -20,6 +20,8 @@ from tests.peers.twilio import Account, Behaviour, Twilio
 from tests.sms.http.conftest import EXTERNAL, NUMBER, PHONE, running
 from tests.sms.http.desk import SmallDesk
 
+pytestmark = pytest.mark.heavy
+
 TEXTS = 500
 
 

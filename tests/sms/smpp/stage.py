@@ -41,23 +41,38 @@ QUICK = Times(
 
 
 class StoringHost(FakeHost):
-    """A host whose store can be out (`out`), and which counts what is saved without an event."""
+    """A host whose store can be out (`out`), and which counts what is saved without an event. `dead`: whoever
+    still asks was killed, and nothing of it is kept."""
 
     def __init__(self, account: str) -> None:
         super().__init__(Account(AccountId(account), f"{account}@example.org", NetworkId("")))
         self.out = False
+        self.dead = False
         self.saves = 0
 
     def emit(self, event: Any, *, cursor: tuple[str, str] | None = None) -> Awaitable[None]:
         """As the bridge does where the database is out."""
+        if self.dead:
+            return asyncio.get_running_loop().create_future()
         if self.out:
             refused = asyncio.get_running_loop().create_future()
             refused.set_exception(down())
             return refused
         return super().emit(event, cursor=cursor)
 
+    def refuse_unstored(self, count: int | None = None) -> None:
+        """The first so many of what is not stored cannot be stored, nor their cursors."""
+        refused = self._unstored[:count]
+        del self._unstored[:count]
+        first = len(self.events) - len(refused) - len(self._unstored)
+        del self.events[first : first + len(refused)]
+        for stored, _ in refused:
+            stored.set_exception(down())
+
     async def save(self, name: str, value: str) -> None:
         """Counted."""
+        if self.dead:
+            await asyncio.get_running_loop().create_future()
         if self.out:
             raise down()
         self.saves += 1
@@ -135,8 +150,8 @@ def options(smsc: Smsc, folder: Path, **more: Any) -> SmppOptions:
     password = folder / "password"
     if not password.exists():
         password.write_text(PASSWORD)
-    settings = {"tls": "off", "port": smsc.port, "enquire_seconds": 30.0, **more}
-    return SmppOptions(host="127.0.0.1", system_id=SYSTEM_ID, password_file=str(password), **settings)
+    settings = {"host": "127.0.0.1", "tls": "off", "port": smsc.port, **more}
+    return SmppOptions(system_id=SYSTEM_ID, password_file=str(password), **settings)
 
 
 class Stage:
@@ -150,6 +165,8 @@ class Stage:
 
     async def start(self) -> None:
         """Run, and wait until it is bound."""
+        for host in self.desk.hosts.values():
+            host.dead = False
         before = (await self.phones.counts())["binds"]
         self.running = asyncio.create_task(self.carrier.run(self.desk))
         await self.bound(before + 1)
@@ -166,6 +183,13 @@ class Stage:
             await asyncio.gather(self.running, return_exceptions=True)
             self.running = None
 
+    async def kill(self) -> None:
+        """What `kill -9` leaves: the link is gone, and what was stored until now is all there is."""
+        for host in self.desk.hosts.values():
+            host.dead = True
+        await self.phones.do("drop")
+        await self.stop()
+
     async def send(self, text: str, to: str = PHONE, key: str = "key") -> Any:
         """A user's text."""
         return await self.carrier.send(Outgoing(OURS, ContactId(to), text, key))
@@ -180,11 +204,17 @@ async def until(met: Callable[[], object], seconds: float = 10.0) -> None:
 
 @contextlib.asynccontextmanager
 async def on_stage(
-    smsc: Smsc, phones: PhoneNetwork, folder: Path, times: Times = QUICK, **more: Any
+    smsc: Smsc,
+    phones: PhoneNetwork,
+    folder: Path,
+    times: Times = QUICK,
+    desk: TestDesk | None = None,
+    **more: Any,
 ) -> AsyncIterator[Stage]:
-    """A carrier, bound, and gone after the `async with`."""
+    """A carrier, bound, and gone after the `async with`; with the `desk` of an earlier one it goes on with
+    what that has stored."""
     carrier = SmppCarrier(ROUTE, options(smsc, folder, **more), FakeHost(), times)
-    stage = Stage(carrier, TestDesk(), phones)
+    stage = Stage(carrier, desk or TestDesk(), phones)
     await stage.start()
     try:
         yield stage
