@@ -16,6 +16,7 @@ from backends.sms.choices import Choices
 from backends.sms.daily import Daily
 from backends.sms.values import Outgoing, OwnNumber
 from bridge.api import (
+    Attachment,
     ContactId,
     Content,
     DirectChat,
@@ -29,6 +30,7 @@ from bridge.api import (
     Refused,
     SendMessage,
     Sent,
+    Support,
 )
 
 COMMAND = "/number"
@@ -100,8 +102,7 @@ class Departures:
     async def _limited(
         self, carrier: Carrier, own: OwnNumber, contact: ContactId, command: SendMessage
     ) -> Outcome:
-        content = command.content
-        text = f"* {content.text}" if content.action else content.text
+        text, files = _said(command.content, carrier)
         try:
             texts = carrier.segments(text)
         except NotPossible as error:
@@ -110,9 +111,7 @@ class Departures:
             return refused
         if not self._daily.take(texts):
             return Refused(Reason.RATE_LIMITED, self._enough(texts))
-        outgoing = Outgoing(
-            own.number, contact, text, f"{command.key} {command.said_at}", content.attachments
-        )
+        outgoing = Outgoing(own.number, contact, text, f"{command.key} {command.said_at}", files)
         outcome = await carrier.send(outgoing)
         if isinstance(outcome, Refused | Later):
             self._daily.give_back(texts)
@@ -177,6 +176,15 @@ class Departures:
         more = f"Say {COMMAND} and one of them to use another here." if len(numbers) > 1 else ""
         self._say(contact, "\n".join(filter(None, [*lines, more])) or "You have no number here.")
         return Sent()
+
+
+def _said(content: Content, carrier: Carrier) -> tuple[str, tuple[Attachment, ...]]:
+    """The text and the files, as far as the carrier takes any: another of the user's may."""
+    text = f"* {content.text}" if content.action else content.text
+    if carrier.capabilities.attachment is Support.NATIVE:
+        return text, content.attachments
+    links = [each.url for each in content.attachments if each.url not in text]
+    return "\n".join(filter(None, [text, *links])), ()
 
 
 def _chosen(numbers: tuple[OwnNumber, ...], wanted: str) -> OwnNumber | None:

@@ -89,7 +89,8 @@ class Plan:
 
 @contextlib.asynccontextmanager
 async def running_provider_town(plan: Plan, xmpp: XmppServer | None = None) -> AsyncIterator[ProviderTown]:
-    """A fresh town, gone after the `async with`. The provider runs on this event loop."""
+    """A fresh town, gone after the `async with`; the bridge must have had no fault then. The provider runs on
+    this event loop."""
     async with contextlib.AsyncExitStack() as stack:
         if xmpp is None:
             setup = ProsodySetup(components={GATEWAY: "sekrit"}, users=USERS)
@@ -123,6 +124,7 @@ async def running_provider_town(plan: Plan, xmpp: XmppServer | None = None) -> A
         town = ProviderTown(xmpp, smsc, running, provider, account, hooks_port, routes)
         await town.listening()
         yield town
+        assert "Traceback" not in running.log_text(), running.log_tail()
 
 
 def _options(provider: Twilio, hooks_port: int) -> dict[str, object]:
