@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
 import phonenumbers
 
+from backends.sms.http.own import hook_of
 from backends.sms.numbers import ASSIGNED, CONFIGURED, NoSuchRoute, Numbers, write
 from backends.sms.options import Options
 from backends.sms.values import OwnNumber
@@ -71,7 +71,7 @@ class SignUp:
         if not given["number"].startswith("+") or not _OWN_NUMBER.fullmatch(number):
             raise RegistrationRefused(f"{given['number']!r} is no number like +15551234567.", "number")
         asked = ("provider", "sid", "space", *SECRETS)
-        hook = given.get("hook") or secrets.token_urlsafe(24)
+        hook = hook_of(given["sid"], given["token"], number)
         own = {**{name: given.get(name, "") for name in asked}, "number": number, "hook": hook}
         return {**own, **await self._try_account(own)}
 
