@@ -85,6 +85,7 @@ class Plan:
     options: Mapping[str, object] = field(default_factory=dict)
     limits: str = ""
     admins: tuple[str, ...] = ()
+    module: str = "bridge"
 
 
 @contextlib.asynccontextmanager
@@ -112,6 +113,7 @@ async def running_provider_town(plan: Plan, xmpp: XmppServer | None = None) -> A
             BridgeSetup(
                 backend="sms",
                 domain=GATEWAY,
+                module=plan.module,
                 options=toml(options),
                 networks=routes + numbers_of(xmpp, plan.numbers),
                 extra=f"[limits]\n{plan.limits}\n",
