@@ -56,6 +56,7 @@ class SmsBackend:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._numbers = Numbers(options)
+        self._to_mend: asyncio.Queue[tuple[str, Mapping[str, str]]] = asyncio.Queue()
         self._choices = Choices()
         self._gateway = _Gateway()
         self._desk = FrontDesk(self._numbers, self._choices, self._gateway)
@@ -146,16 +147,20 @@ class SmsBackend:
 
     def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
         """A number is one account's alone; so is the address of an own account's webhooks."""
-        numbers = [each.number for name in (CONFIGURED, ASSIGNED) for each in read(settings.get(name, ""))]
+        configured = [each.number for each in read(settings.get(CONFIGURED, ""))]
+        names = [each.number for each in read(settings.get(ASSIGNED, ""))]
         if settings.get("provider"):
-            numbers += [settings["number"], _hook(settings["hook"])]
-        return tuple(dict.fromkeys(numbers))
+            names += [settings["number"], _hook(settings["hook"])]
+        names = [each for each in names if not self._numbers.is_configured(each)]
+        return tuple(dict.fromkeys([*configured, *names]))
 
     # -- sessions
 
     def open(self, account: Account, host: Host) -> Session:
         """See `Backend.open`."""
         settings = account.settings
+        if wrong := self._numbers.mended(account):
+            self._to_mend.put_nowait((account.user, wrong))
         carriers = dict(self._carriers)
         own_route = self._own(account, host)
         if own_route is not None:
@@ -208,6 +213,17 @@ class SmsBackend:
             if self._webhooks is not None:
                 place = {"own_api": self._options.own_api, "ca_file": self._options.own_ca_file}
                 group.create_task(kept("webhooks", partial(self._webhooks.run, self._desk, holder, **place)))
+            group.create_task(kept("the configured numbers", partial(self._mend, host)))
+
+    async def _mend(self, host: GatewayHost) -> None:
+        """Who had a number by an older configuration has it no longer."""
+        while True:
+            user, settings = await self._to_mend.get()
+            try:
+                await host.enrol(user, NETWORK, settings)
+            except ConnectionLost:
+                self._to_mend.put_nowait((user, settings))
+                raise
 
 
 def _hook(hook: str) -> str:

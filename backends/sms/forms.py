@@ -25,8 +25,9 @@ def form(options: Options, known: Mapping[str, str]) -> Form:
         Field("notice", "Texts in one message", help=_notice_help(options)),
         Field("country", "Your country", help="For numbers without +, like US or DE"),
     ]
-    if len(numbers) > 1:
-        choices = tuple((number, number) for number in numbers)
+    own = [known["number"]] if known.get("provider") else []
+    if len(all_numbers := dict.fromkeys([*numbers, *own])) > 1:
+        choices = tuple((number, number) for number in all_numbers)
         fields.append(Field("default", "Your first number", FieldKind.CHOICE, choices=choices))
     if options.takes_own_accounts:
         fields += _own_fields()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from backends.sms import addresses
@@ -31,6 +31,7 @@ from bridge.api import (
     Reason,
     Refused,
     SendMessage,
+    Support,
 )
 
 BUSY_SECONDS = 10.0
@@ -56,6 +57,7 @@ class SmsSession:
         self._carriers = carriers
         self._daily = Daily(host, texts_per_day)
         self._departures = Departures(host, numbers, carriers, choices, self._daily, limits)
+        self._capabilities = _capabilities(carriers[each.route] for each in numbers if each.route in carriers)
         self._closing = asyncio.Event()
 
     async def run(self) -> None:
@@ -102,6 +104,11 @@ class SmsSession:
         raise QueryFailed(Reason.UNSUPPORTED, "Texts cannot tell that.")
 
     def capabilities(self, chat: Chat) -> Capabilities:
-        """See `bridge.api.Session.capabilities`."""
-        carrier = self._carriers.get(self._numbers[0].route) if self._numbers else None
-        return carrier.capabilities if carrier is not None else Capabilities()
+        """See `bridge.api.Session.capabilities`: what one of the user's numbers can carry, another's texts
+        have as links (`Departures`)."""
+        return self._capabilities
+
+
+def _capabilities(carriers: Iterable[Carrier]) -> Capabilities:
+    found = [each.capabilities for each in carriers]
+    return next((each for each in found if each.attachment is Support.NATIVE), (*found, Capabilities())[0])

@@ -80,7 +80,7 @@ class Registering:
     ) -> bool:
         with asking_store():
             found = await self._rows.get(self._ground.domain, user, network)
-        form = self._ground.backend.registration(network, {})
+        form = self._ground.backend.registration(network, found.settings if found is not None else {})
         secret = _secrets(form)
         given = _given(form, values, found, by_admin)
         checked = await self._ground.backend.check_registration(network, given, self._ground.guard)
