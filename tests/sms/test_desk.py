@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from backends.sms.smpp.options import SmppOptions
-
 from backends.sms.choices import Choices
 from backends.sms.desk import FrontDesk
 from backends.sms.numbers import Numbers
 from backends.sms.options import NumberOptions, Options
+from backends.sms.smpp.options import SmppOptions
 from backends.sms.values import Arrived, Report, Verdict
 from bridge.api import (
     Account,
