@@ -16,6 +16,7 @@ from backends.sms.choices import Choices
 from backends.sms.daily import Daily
 from backends.sms.values import Outgoing, OwnNumber
 from bridge.api import (
+    Attachment,
     ContactId,
     Content,
     DirectChat,
@@ -29,6 +30,7 @@ from bridge.api import (
     Refused,
     SendMessage,
     Sent,
+    Support,
 )
 
 COMMAND = "/number"
@@ -68,6 +70,7 @@ class Departures:
         self._daily = daily
         self._limits = limits
         self._asked: OrderedDict[bytes, float] = OrderedDict()
+        self._agreed: OrderedDict[str, None] = OrderedDict()
         self._told: OrderedDict[str, None] = OrderedDict()
 
     async def send(self, command: SendMessage) -> Outcome:
@@ -100,34 +103,34 @@ class Departures:
     async def _limited(
         self, carrier: Carrier, own: OwnNumber, contact: ContactId, command: SendMessage
     ) -> Outcome:
-        content = command.content
-        text = f"* {content.text}" if content.action else content.text
+        key = f"{command.key} {command.said_at}"
+        text, attachments = _carried(command.content, carrier)
         try:
             texts = carrier.segments(text)
         except NotPossible as error:
             return Refused(Reason.TOO_LONG, str(error))
-        if refused := self._too_long(contact, text, texts):
+        if refused := self._too_long(contact, text, texts, key):
             return refused
         if not self._daily.take(texts):
             return Refused(Reason.RATE_LIMITED, self._enough(texts))
-        outgoing = Outgoing(
-            own.number, contact, text, f"{command.key} {command.said_at}", content.attachments
-        )
+        outgoing = Outgoing(own.number, contact, text, key, attachments)
         outcome = await carrier.send(outgoing)
         if isinstance(outcome, Refused | Later):
             self._daily.give_back(texts)
         return outcome
 
-    def _too_long(self, contact: ContactId, text: str, texts: int) -> Refused | None:
-        """Why not to send that now: long messages are dear, so they are sent when they are said twice."""
+    def _too_long(self, contact: ContactId, text: str, texts: int, message: str) -> Refused | None:
+        """Why not to send that now: long messages are dear, so they are sent when they are said twice. One
+        that was is not asked about again when it is tried again."""
         if texts > self._limits.most:
             words = f"This would be {texts} texts; the most in one message is {self._limits.most}."
             return Refused(Reason.TOO_LONG, words)
-        if texts <= self._limits.notice:
+        if texts <= self._limits.notice or message in self._agreed:
             return None
         key, now = hashlib.blake2b(f"{contact}\0{text}".encode(errors="replace")).digest(), time.monotonic()
         asked = self._asked.pop(key, None)
         if asked is not None and now - asked < CONFIRM_SECONDS:
+            _remember(self._agreed, message)
             return None
         self._asked[key] = now
         while len(self._asked) > MOST_ASKED:
@@ -147,10 +150,8 @@ class Departures:
         if waited > self._limits.hours * 3600:
             return Refused(Reason.TIMEOUT, f"Not sent within {self._limits.hours:g} hours. {outcome.why}")
         key = f"{command.key} {command.said_at}"
-        if waited > TELL_SECONDS and key not in self._told:
-            self._told[key] = None
-            while len(self._told) > MOST_ASKED:
-                self._told.popitem(last=False)
+        if waited + outcome.after > TELL_SECONDS and key not in self._told:
+            _remember(self._told, key)
             # By its id it is told once, also when a restart has forgotten that it was.
             self._say(contact, f"Not sent yet: {outcome.why} It is tried again by itself.", f"{key} waits")
         return outcome
@@ -177,6 +178,22 @@ class Departures:
         more = f"Say {COMMAND} and one of them to use another here." if len(numbers) > 1 else ""
         self._say(contact, "\n".join(filter(None, [*lines, more])) or "You have no number here.")
         return Sent()
+
+
+def _carried(content: Content, carrier: Carrier) -> tuple[str, tuple[Attachment, ...]]:
+    """What to send. The core has asked what the user's first number can; another's carrier may have no files:
+    then they go as links."""
+    text = f"* {content.text}" if content.action else content.text
+    if carrier.capabilities.attachment is Support.NATIVE:
+        return text, content.attachments
+    links = (each.url for each in content.attachments if each.url not in text)
+    return "\n".join(filter(None, (text, *links))), ()
+
+
+def _remember(keys: OrderedDict[str, None], key: str) -> None:
+    keys[key] = None
+    while len(keys) > MOST_ASKED:
+        keys.popitem(last=False)
 
 
 def _chosen(numbers: tuple[OwnNumber, ...], wanted: str) -> OwnNumber | None:
