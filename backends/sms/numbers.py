@@ -23,6 +23,7 @@ class Numbers:
     def __init__(self, options: Options) -> None:
         self._routes = tuple(options.routes)
         self._configured: dict[str, tuple[OwnNumber, ...]] = {}
+        self._users = {number: of.user.lower() for number, of in options.numbers.items()}
         for number, of in options.numbers.items():
             own = OwnNumber(number, of.route or self._only_route())
             user = of.user.lower()
@@ -39,12 +40,16 @@ class Numbers:
         own = settings.get("number", "") if settings.get("provider") else ""
         found = [
             *self._configured.get(account.user, ()),
-            *(each for each in read(settings.get(ASSIGNED, "")) if each.route in self._routes),
+            *(each for each in read(settings.get(ASSIGNED, "")) if self._is_still(account.user, each)),
             *([OwnNumber(own, OWN_ROUTE)] if own else []),
         ]
         unique = tuple(dict.fromkeys(found))
         first = settings.get("default", "")
         return tuple(sorted(unique, key=lambda each: each.number != first))
+
+    def _is_still(self, user: str, assigned: OwnNumber) -> bool:
+        """The configuration may have given it to somebody else since, or have lost its route."""
+        return assigned.route in self._routes and self._users.get(assigned.number, user) == user
 
     def holds(self, account: Account, number: str, route: str) -> bool:
         """Whether texts for a number that come by a route are this account's."""

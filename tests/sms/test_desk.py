@@ -7,7 +7,7 @@ from backends.sms.desk import FrontDesk
 from backends.sms.numbers import Numbers
 from backends.sms.options import NumberOptions, Options
 from backends.sms.smpp.options import SmppOptions
-from backends.sms.values import Arrived, Report, Verdict
+from backends.sms.values import Arrived, OwnNumber, Report, Verdict
 from bridge.api import (
     Account,
     AccountId,
@@ -70,6 +70,16 @@ async def test_whose_number_it_is() -> None:
     assert await desk.holder("+15550001111", "other") is None, "not by another carrier"
     assert await desk.holder("+15550007777", "main") is None, "a number that was taken away"
     assert await desk.holder("+15550000000", "main") is None
+
+
+def test_an_assigned_number_that_is_configured_for_somebody_else() -> None:
+    """Whom it was assigned to before neither texts from it nor reads what comes for it."""
+    numbers = Numbers(OPTIONS)
+    settings = {"numbers": "+15550001111 main\n+15550009999 other"}
+    mallory = Account(AccountId("m"), "mallory@example.org", NetworkId(""), settings)
+    assert numbers.of(mallory) == (OwnNumber("+15550009999", "other"),)
+    assert not numbers.holds(mallory, "+15550001111", "main")
+    assert numbers.holds(_host(**settings).account, "+15550001111", "main")
 
 
 async def test_a_text() -> None:
