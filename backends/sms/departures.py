@@ -145,7 +145,7 @@ class Departures:
         if waited > self._limits.hours * 3600:
             return Refused(Reason.TIMEOUT, f"Not sent within {self._limits.hours:g} hours. {outcome.why}")
         key = f"{command.key} {command.said_at}"
-        if waited > TELL_SECONDS and key not in self._told:
+        if waited + outcome.after > TELL_SECONDS and key not in self._told:
             self._told[key] = None
             while len(self._told) > MOST_TOLD:
                 self._told.popitem(last=False)
