@@ -101,7 +101,10 @@ class Departures:
     async def _limited(
         self, carrier: Carrier, own: OwnNumber, contact: ContactId, command: SendMessage
     ) -> Outcome:
-        text, files = _said(command.content, carrier)
+        content = command.content
+        if not (content.text or content.attachments):
+            return Refused(Reason.BAD_REQUEST, "There is nothing to send.")
+        text, files = _said(content, carrier)
         try:
             texts = carrier.segments(text)
         except NotPossible as error:
@@ -140,7 +143,7 @@ class Departures:
         if waited > self._limits.hours * 3600:
             return Refused(Reason.TIMEOUT, f"Not sent within {self._limits.hours:g} hours. {outcome.why}")
         key = f"{command.key} {command.said_at}"
-        if waited > TELL_SECONDS and key not in self._told:
+        if waited + outcome.after > TELL_SECONDS and key not in self._told:
             self._told[key] = None
             while len(self._told) > MOST_TOLD:
                 self._told.popitem(last=False)

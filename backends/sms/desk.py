@@ -51,16 +51,19 @@ class FrontDesk:
     def text(self, host: Host, arrived: Arrived, *, cursor: Cursor = None) -> Awaitable[None]:
         """Tell the user of a text."""
         cursor = cursor or (LAST, arrived.id)
-        if len(self._numbers.of(host.account)) > 1:
-            return self._chosen(host, arrived, cursor)
+        numbers = self._numbers.of(host.account)
+        if len(numbers) > 1:
+            return self._chosen(host, arrived, numbers[0].number, cursor)
         if arrived.attachments:
             return self._all(host, arrived, arrived.text, cursor)
         return host.emit(_said(arrived, arrived.id, Content(arrived.text)), cursor=cursor)
 
-    async def _chosen(self, host: Host, arrived: Arrived, cursor: tuple[str, str]) -> None:
-        """What is answered goes out from the number that was texted; the user is told where it changes."""
-        text = arrived.text
-        if await self._choices.put(host, arrived.contact, arrived.number):
+    async def _chosen(self, host: Host, arrived: Arrived, usual: str, cursor: tuple[str, str]) -> None:
+        """What is answered goes out from the number that was texted; the user is told where it changes. A
+        text that comes late, or once more, changes no later choice."""
+        text, contact = arrived.text, arrived.contact
+        at = arrived.sent_at.timestamp() if arrived.sent_at else None
+        if await self._choices.put(host, contact, arrived.number, usual=usual, at=at):
             text = f"[to {arrived.number}]\n{text}"
         await self._all(host, arrived, text, cursor)
 

@@ -63,7 +63,7 @@ class Arrivals:
         self._stuck = False
         self._refusing = ""
         self._lanes = Lanes()
-        self._holders: Recent[tuple[str, int], tuple[Host, str]] = Recent()
+        self._written: Recent[tuple[str, int], str] = Recent()
         self._told: set[str] = set()
 
     # -- the link: see `bind.Listener` --
@@ -164,13 +164,13 @@ class Arrivals:
         """Whose number it is, and how it is written. Raises NobodyHas, ConnectionLost."""
         destination = incoming.destination
         key = destination.digits, destination.ton
-        known = self._holders.get(key)
-        if known is not None:
-            return known
-        for number in own_numbers(destination, self._options.country):
+        lately = self._written.get(key)
+        guesses = own_numbers(destination, self._options.country)
+        # Whose it is may change from one text to the next; how the SMSC writes it seldom does.
+        for number in guesses if lately is None else (lately, *guesses):
             host = await self._desk.holder(number, self._route)
             if host is not None:
-                self._holders.put(key, (host, number))
+                self._written.put(key, number)
                 return host, number
         raise NobodyHas(f"something came for the number {destination.digits!r}, which nobody has")
 

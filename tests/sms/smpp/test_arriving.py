@@ -65,6 +65,23 @@ async def test_any_coding_is_shown(
         assert stage.desk.texts == [text]
 
 
+async def test_a_number_that_is_somebody_elses_by_the_next_text(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
+) -> None:
+    async with on_stage(smsc, phones, tmp_path) as stage:
+        hosts = stage.desk.hosts
+        before, after = hosts[OURS], hosts[OTHERS]
+        assert await phones.answer(await phones.text(PHONE, OURS, "one")) == 0
+        hosts[OURS] = after
+        assert await phones.answer(await phones.text(PHONE, OURS, "two")) == 0
+        del hosts[OURS]
+        assert await phones.answer(await phones.text(PHONE, OURS, "three")) == FOR_GOOD
+        assert [[event.content.text for event in each.events] for each in (before, after)] == [
+            ["one"],
+            ["two"],
+        ]
+
+
 async def test_the_carriers_own_alphabet(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
     async with on_stage(smsc, phones, tmp_path, alphabet="latin1") as stage:
         assert await phones.answer(await phones.text(PHONE, OURS, b"gr\xfc\xdfe @")) == 0
