@@ -130,6 +130,7 @@ class Missed:
         """One text. It is not seen before that is done."""
         sent_at = _date(message)
         if now - sent_at < SETTLED:
+            self._line.trouble.set()  # its webhook may still come; whether it has is looked at soon
             return
         number = str(message.get("to"))
         host = await self._line.holder(desk, number)
