@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 import msgspec
 import phonenumbers
 
 from backends.sms.http.options import OWN, TwilioOptions
 from backends.sms.http.options import check as check_twilio
+from backends.sms.http.webhooks import external
 from backends.sms.smpp.options import SmppOptions
 from backends.sms.smpp.options import check as check_smpp
 
@@ -113,11 +113,10 @@ def _check_webhooks(options: Options) -> None:
     if options.webhook_listen:
         host_and_port("webhook_listen", options.webhook_listen)
     if options.webhook_url:
-        parts = urlsplit(options.webhook_url)
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(
-                f"webhook_url: expected one like https://sms.example.com/hooks, found {parts.geturl()!r}"
-            )
+        try:
+            external(options.webhook_url)
+        except ValueError as error:
+            raise ValueError(f"webhook_url: {error}") from None
     if bool(options.webhook_listen) != bool(options.webhook_url):
         raise ValueError("webhook_listen, webhook_url: set both, or neither")
     if any(isinstance(route, TwilioOptions) for route in options.routes.values()) and not options.webhook_url:

@@ -172,6 +172,7 @@ def test_the_form_shows_what_fits() -> None:
         ({"webhook_listen": "127.0.0.1:80"}, "webhook_listen, webhook_url"),
         ({**HOOKS, "webhook_listen": "nowhere"}, "webhook_listen"),
         ({**HOOKS, "webhook_url": "ftp://x"}, "webhook_url"),
+        ({**HOOKS, "webhook_url": "http://sms.example.com"}, "webhook_url: expected an https address"),
     ],
 )
 def test_options_that_cannot_work_are_named(given: dict[str, object], names: str) -> None:
