@@ -23,6 +23,10 @@ from bridge.api import (
 Cursor = tuple[str, str] | None
 NOBODY = OccupantId("")
 
+LAST = "sms last"
+"""What comes without a cursor is shown before it is stored while the database is out. A carrier has its texts
+and brings them again, so each is given one: this, where it has none of its own."""
+
 
 class Holders(Protocol):
     """Who tells whose number it is: the bridge."""
@@ -46,6 +50,7 @@ class FrontDesk:
 
     def text(self, host: Host, arrived: Arrived, *, cursor: Cursor = None) -> Awaitable[None]:
         """Tell the user of a text."""
+        cursor = cursor or (LAST, arrived.id)
         numbers = self._numbers.of(host.account)
         if len(numbers) > 1:
             return self._chosen(host, arrived, numbers[0].number, cursor)
@@ -53,7 +58,7 @@ class FrontDesk:
             return self._all(host, arrived, arrived.text, cursor)
         return host.emit(_said(arrived, arrived.id, Content(arrived.text)), cursor=cursor)
 
-    async def _chosen(self, host: Host, arrived: Arrived, usual: str, cursor: Cursor) -> None:
+    async def _chosen(self, host: Host, arrived: Arrived, usual: str, cursor: tuple[str, str]) -> None:
         """What is answered goes out from the number that was texted; the user is told where it changes. A
         text that comes late, or once more, changes no later choice."""
         text, contact = arrived.text, arrived.contact
@@ -62,13 +67,13 @@ class FrontDesk:
             text = f"[to {arrived.number}]\n{text}"
         await self._all(host, arrived, text, cursor)
 
-    async def _all(self, host: Host, arrived: Arrived, text: str, cursor: Cursor) -> None:
+    async def _all(self, host: Host, arrived: Arrived, text: str, cursor: tuple[str, str]) -> None:
         """The text, then each file: clients show a file only in a message of its own (XEP-0066)."""
         parts = [Content(text)] if text or not arrived.attachments else []
         parts += [_file(each) for each in arrived.attachments]
         ids = [arrived.id, *(MessageId(f"{arrived.id} {count}") for count in range(1, len(parts)))]
         stored = [
-            host.emit(_said(arrived, id_, part), cursor=cursor if id_ is ids[-1] else None)
+            host.emit(_said(arrived, id_, part), cursor=cursor if id_ is ids[-1] else (LAST, id_))
             for id_, part in zip(ids, parts, strict=True)
         ]
         for each in stored:

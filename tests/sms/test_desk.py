@@ -109,7 +109,7 @@ async def test_files_are_messages_of_their_own() -> None:
     events = host.of_type(MessageReceived)
     assert [event.id for event in events] == ["m1", "m1 1", "m1 2", "m2"]
     assert [len(event.content.attachments) for event in events] == [0, 1, 1, 1]
-    assert host.cursors == {"state": "x"}
+    assert host.cursors == {"state": "x", "sms last": "m2"}, "each has one"
 
 
 async def test_the_number_that_was_texted_is_answered_from() -> None:
