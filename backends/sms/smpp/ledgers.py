@@ -69,7 +69,7 @@ class Ledgers:
         ledger.tidying = None
         if not ledger.behind:
             return
-        if ledger.doubles.is_open:
+        if ledger.doubles.is_open and not ledger.wrong:
             self.behind(ledger)
         else:
             self._background.start(self._save(ledger))
@@ -78,9 +78,11 @@ class Ledgers:
         async with ledger.turn:
             if not ledger.behind:
                 return
+            wrong, ledger.wrong = ledger.wrong, False
             try:
                 await ledger.host.save(self.name, ledger.value())
             except BackendError:
+                ledger.wrong = wrong
                 self.behind(ledger, AGAIN_SECONDS)
 
     def link_ended(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,8 @@ import pytest
 
 from backends.sms.smpp import arrivals
 from backends.sms.smpp.incoming import Tlv
-from backends.sms.values import Outgoing, Report, Verdict
-from bridge.api import ContactId, Sent
+from backends.sms.values import Arrived, Outgoing, Report, Verdict
+from bridge.api import ContactId, Host, Sent
 from tests.peers.smsc import PhoneNetwork, Smsc, address
 from tests.sms.smpp.stage import OTHERS, OURS, PHONE, TestDesk, ids, on_stage, until
 from tests.sms.smpp.written import deliver_body, tlv
@@ -404,3 +406,33 @@ async def test_texts_that_are_alike_are_shown_as_often_as_they_came(
         assert len({each.id for each in stage.desk.arrived}) == 3
         host = stage.desk.hosts[OURS]
         await until(lambda: host.saves >= 1)  # that their answers were read
+
+
+class SlowDesk(TestDesk):
+    """Who has a number takes it a while to say, and texts are told to hosts only when they are awaited: the
+    first ones take longest."""
+
+    slow = 0.05
+
+    async def holder(self, number: str, route: str) -> Host | None:
+        """Later, and sooner each time."""
+        self.slow /= 2
+        await asyncio.sleep(self.slow)
+        return await super().holder(number, route)
+
+    async def text(self, host: Host, arrived: Arrived, *, cursor: tuple[str, str] | None = None) -> None:
+        """In its own time."""
+        self.slow /= 2
+        await asyncio.sleep(self.slow)
+        await super().text(host, arrived, cursor=cursor)
+
+
+async def test_a_slow_desk_changes_no_order(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
+    async with on_stage(smsc, phones, tmp_path, desk=SlowDesk()) as stage:
+        await phones.set(mute=["enquire_link"])
+        for n in range(8):
+            await phones.text(PHONE, OURS, f"text {n}")
+        await phones.wait("answer", count=8)
+        host = stage.desk.hosts[OURS]
+        assert [event.content.text for event in host.events] == [f"text {n}" for n in range(8)]
+        assert len(json.loads(host.cursors["smpp main"])["open"]) == 8
