@@ -31,11 +31,13 @@ from bridge.api import (
     SendMessage,
     Sent,
     Support,
+    Unknown,
 )
 
 COMMAND = "/number"
 """Written to a contact, it tells or chooses by which of the user's numbers they are texted."""
 
+NOT_KNOWN = "The text may have been sent, or not."
 MOST_TOLD = 50
 TELL_SECONDS = 30.0
 """After so long a text that waits is told of."""
@@ -121,7 +123,7 @@ class Departures:
         outcome = await carrier.send(outgoing)
         if isinstance(outcome, Refused | Later):
             self._daily.give_back(texts)
-        return outcome
+        return Unknown(f"{outcome.why} {NOT_KNOWN}") if isinstance(outcome, Unknown) else outcome
 
     async def _too_long(
         self, command: SendMessage, contact: ContactId, text: str, texts: int

@@ -84,7 +84,7 @@ class FrontDesk:
         chat = DirectChat(report.contact)
         if report.verdict is Verdict.DELIVERED:
             return host.emit(Delivered(chat, report.id))
-        return host.emit(DeliveryFailed(chat, report.id, report.text))
+        return host.emit(DeliveryFailed(chat, report.id, report.text[:1].upper() + report.text[1:]))
 
 
 def _file(attachment: Attachment) -> Content:

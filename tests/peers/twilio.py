@@ -119,6 +119,7 @@ class Twilio:
         self.reach: dict[str, str] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
         self.media_status: list[int] = []
+        self.without_lists: set[str] = set()
         self.odd: tuple[int, str] | None = None
         self.shown: list[str] = []
         self.redirects: dict[str, str] = {}
@@ -279,6 +280,8 @@ class Twilio:
     async def _media(self, request: web.Request, account: Account, parts: list[str]) -> web.Response:
         """The list of a text's files, or one of them, which is elsewhere."""
         if len(parts) == 6:
+            if parts[4] in self.without_lists:
+                return error(20404)
             files = self.messages[parts[4]]["files"]
             listed = [
                 {

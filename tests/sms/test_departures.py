@@ -138,8 +138,13 @@ async def test_the_days_texts() -> None:
 )
 async def test_what_was_not_sent_is_not_counted(desk: Desk, outcome: Outcome, counted: int) -> None:
     desk.main.answer = lambda _: outcome
-    assert await desk.say("x" * 20) == outcome
+    assert type(await desk.say("x" * 20)) is type(outcome)
     assert desk.daily.sent == counted
+
+
+async def test_what_is_not_known_is_said_to_be(desk: Desk) -> None:
+    desk.main.answer = lambda _: Unknown("The link broke.")
+    assert await desk.say("x") == Unknown("The link broke. The text may have been sent, or not.")
 
 
 async def test_who_waits_is_told_once(desk: Desk) -> None:

@@ -152,5 +152,5 @@ async def test_reports() -> None:
     await desk.report(host, Report(MessageId("main 2"), BOB, Verdict.FAILED, "no such number"))
     assert host.events == [
         Delivered(DirectChat(BOB), MessageId("main 1")),
-        DeliveryFailed(DirectChat(BOB), MessageId("main 2"), "no such number"),
+        DeliveryFailed(DirectChat(BOB), MessageId("main 2"), "No such number"),
     ]

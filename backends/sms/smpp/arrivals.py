@@ -108,8 +108,8 @@ class Arrivals:
     async def stop(self) -> None:
         """Nothing more comes."""
         await self._serving.stop()
-        await self.background.stop()
         self.texts.ledgers.stop()
+        await self.background.stop()
 
     # -- one of them --
 

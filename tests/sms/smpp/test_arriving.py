@@ -11,10 +11,10 @@ import pytest
 
 from backends.sms.smpp import arrivals
 from backends.sms.smpp.incoming import Tlv
-from backends.sms.values import Report, Verdict
+from backends.sms.values import Outgoing, Report, Verdict
 from bridge.api import ContactId, Sent
 from tests.peers.smsc import PhoneNetwork, Smsc, address
-from tests.sms.smpp.stage import OTHERS, OURS, PHONE, ids, on_stage, until
+from tests.sms.smpp.stage import OTHERS, OURS, PHONE, TestDesk, ids, on_stage, until
 from tests.sms.smpp.written import deliver_body, tlv
 
 DATA_SM = 0x103
@@ -320,6 +320,15 @@ async def test_each_part_has_its_receipt(smsc: Smsc, phones: PhoneNetwork, tmp_p
         outcome = await stage.send("x" * 400)
         await stage.desk.wait(lambda: len(stage.desk.reports) == 3)
         assert sorted(report.id for report in stage.desk.reports) == sorted(ids(outcome))
+
+
+async def test_a_receipt_for_what_went_out_under_a_name(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
+) -> None:
+    async with on_stage(smsc, phones, tmp_path, desk=TestDesk("Rose & Co")) as stage:
+        outcome = await stage.carrier.send(Outgoing("Rose & Co", ContactId(PHONE), "Tea is ready", "key"))
+        await stage.desk.wait(lambda: stage.desk.reports)
+        assert [report.id for report in stage.desk.reports] == ids(outcome)
 
 
 async def test_what_is_not_final_is_not_told(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:

@@ -166,6 +166,14 @@ async def test_an_unbind_is_answered_and_the_link_made_again(
         assert isinstance(await stage.send("goes on"), Sent)
 
 
+async def test_an_smsc_that_has_forgotten_the_bind(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
+    async with on_stage(smsc, phones, tmp_path) as stage:
+        await phones.rule(status=0x04, times=1, take=False)
+        assert await stage.send("x") == Later(60.0, "The carrier has trouble (error 0x00000004).")
+        await stage.bound(2)
+        assert isinstance(await stage.send("x"), Sent)
+
+
 async def test_an_smsc_that_does_not_answer_any_more(
     smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
 ) -> None:
