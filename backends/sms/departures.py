@@ -43,6 +43,10 @@ TELL_SECONDS = 30.0
 """After so long a text that waits is told of."""
 
 
+QUOTED = 60
+"""So many characters of a message that is answered are quoted."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What one message may be. More than `notice` texts are sent only when the user says it again; `most` is
     the end. A message that could not be sent for `hours` is given up."""
@@ -180,10 +184,18 @@ class Departures:
 def _said(content: Content, carrier: Carrier) -> tuple[str, tuple[Attachment, ...]]:
     """The text and the files, as far as the carrier takes any: another of the user's may."""
     text = f"* {content.text}" if content.action else content.text
+    if content.quoted:
+        text = f"{_quote(content.quoted)}\n{text}"
     if carrier.capabilities.attachment is Support.NATIVE:
         return text, content.attachments
     links = [each.url for each in content.attachments if each.url not in text]
     return "\n".join(filter(None, [text, *links])), ()
+
+
+def _quote(text: str) -> str:
+    """The beginning of what is answered, in one line: each text is paid for."""
+    line = " ".join(text.split())
+    return f"> {line if len(line) <= QUOTED else f'{line[: QUOTED - 3].rstrip()}...'}"
 
 
 def _chosen(numbers: tuple[OwnNumber, ...], wanted: str) -> OwnNumber | None:
