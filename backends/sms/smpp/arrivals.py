@@ -146,7 +146,7 @@ class Arrivals:
     async def _take(self, link: Link, pdu: bytes, command: SmppCommand) -> Given | None:
         incoming = read_data(pdu) if command is SmppCommand.DATA_SM else read_deliver(pdu)
         said = self._plain(incoming)
-        if is_receipt(incoming, said):
+        if is_receipt(incoming, said, unmarked=self._options.unmarked_receipts):
             await self._report(incoming, read_receipt(incoming, said, self._options.receipt_ids))
             return None
         async with self._lanes.turn(incoming.destination.digits):  # so that texts stay in order

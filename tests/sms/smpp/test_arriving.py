@@ -285,7 +285,7 @@ async def test_too_much_at_once_is_not_read(
         ({}, {}, Verdict.DELIVERED, ""),
         ({"tlvs": False}, {}, Verdict.DELIVERED, ""),
         ({"text": ""}, {}, Verdict.DELIVERED, ""),
-        ({"tlvs": False, "esm_class": 0}, {}, Verdict.DELIVERED, ""),
+        ({"tlvs": False, "esm_class": 0}, {"unmarked_receipts": True}, Verdict.DELIVERED, ""),
         (
             {"stat": "UNDELIV", "err": "001"},
             {},
