@@ -12,7 +12,11 @@ from bench import biboumi, cases, report
 from bench.cases import Case, Result
 from bench.ends import WrongCount
 from bench.mail import report as mail_report
+from bench.sms import report as sms_report
 from bench.subject import Program
+
+_PARTS = {"mail": mail_report, "sms": sms_report}
+"""Parts of the work with tables of their own, by the word that chooses them."""
 
 _STATES = {"on": (True,), "off": (False,), "both": (False, True)}
 
@@ -64,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--write",
         action="store_true",
-        help="write the figures and the picture of docs/performance.md; with --only mail, those of mail",
+        help="write the figures and the picture of docs/performance.md; with --only mail or sms, those alone",
     )
     made.add_argument(
         "--profile", metavar="FILE", help="profile the bridge in the first case of --only instead"
@@ -78,8 +82,8 @@ def main() -> None:
     work = chosen(options)
     if not work:
         sys.exit(f"no case has {options.only!r} in its name")
-    if options.write and (options.only not in ("", "mail") or options.quick or options.archive != "both"):
-        sys.exit("--write is for a run of everything, or of all with --only mail")
+    if options.write and (options.only not in ("", *_PARTS) or options.quick or options.archive != "both"):
+        sys.exit("--write is for a run of everything, or of all with --only mail or sms")
     try:
         if options.profile:
             asyncio.run(profile(*work[0], options.profile))
@@ -97,13 +101,18 @@ def _tables(options: argparse.Namespace, work: list[tuple[Case, bool]]) -> None:
     runs = 1 if options.quick else options.runs
     results = asyncio.run(measure(work, runs, peer))
     print(report.machine(runs, peer_words) + "\n\n" + report.tables(results, peer_name))
-    print(mail_report.tables(results))
+    for part in _PARTS.values():
+        print(part.tables(results))
     if options.json:
         Path(options.json).write_text(report.as_json(results, runs, peer_words))
-    if options.write and not options.only:
-        report.write([each for each in results if not mail_report.is_mail(each)], runs, peer_name, peer_words)
-    if options.write:
-        mail_report.write(results, runs)
+    if not options.write:
+        return
+    if not options.only:
+        mine = [each for each in results if not (mail_report.is_mail(each) or sms_report.is_sms(each))]
+        report.write(mine, runs, peer_name, peer_words)
+    for word, part in _PARTS.items():
+        if options.only in ("", word):
+            part.write(results, runs)
 
 
 if __name__ == "__main__":

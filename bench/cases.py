@@ -10,6 +10,10 @@ from bench import programs, scenarios
 from bench.figures import Figures, medians
 from bench.mail import large, small
 from bench.mail import programs as mail_programs
+from bench.sms import programs as sms_programs
+from bench.sms import real
+from bench.sms import scenarios as sms
+from bench.sms.work import Town
 from bench.subject import Program
 from tests.mail.town import ELSEWHERE, OURS
 
@@ -83,6 +87,7 @@ def every(quick: bool) -> list[Case]:
              partial(do.latency, count=steady, pace=PACE)),
         Case("start", "start and rest", do.idle),
         *_mail(500 // part, 100 // part),
+        *_sms(5_000 // part, 20.0 / part),
     ]  # fmt: skip
 
 
@@ -107,6 +112,32 @@ def _mail(burst: int, steady: int) -> list[Case]:
         case("mail-large-submission", "25 MB from a mailbox elsewhere, with a copy in Sent",
              partial(large.outgoing, own_domain=ELSEWHERE)),
     ]  # fmt: skip
+
+
+def _sms(burst: int, seconds: float) -> list[Case]:
+    """Texts: the archive does not matter for them."""
+
+    def case(name: str, title: str, run: Callable[..., Awaitable[Figures]], users: int = 50) -> Case:
+        town = Town(users)
+
+        def made(profile: str = "") -> list[Program]:
+            return [sms_programs.bridge(town, profile), sms_programs.floor()]
+
+        words = "1 user" if users == 1 else f"{users} users"
+        return Case(name, f"{title}, {words}", partial(run, town=town), (True,), (), made)
+
+    steady = partial(sms.both, seconds=seconds, pace=sms.PACE)
+    into, out = partial(sms.incoming, count=burst), partial(sms.outgoing, count=burst)
+    paced = f"{sms.PACE:g} a second in, and as many out"
+    return [
+        case("sms-in", f"{burst:,} texts in", into),
+        case("sms-in-one", f"{burst:,} texts in", into, 1),
+        case("sms-out", f"{burst:,} texts out", out),
+        case("sms-out-one", f"{burst:,} texts out", out, 1),
+        case("sms-both", paced, steady),
+        case("sms-both-one", paced, steady, 1),
+        case("sms-both-real", f"{paced}, a real SMSC", partial(real.both, seconds=seconds, pace=sms.PACE)),
+    ]
 
 
 async def measure(case: Case, archive: bool, runs: int, peer: Program | None) -> Result:

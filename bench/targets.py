@@ -15,13 +15,13 @@ once, on a machine like the one of these targets, not in this run."""
 SLIDGE_OUT_US = 4266.0
 """The same for a direct message from a client to a network."""
 
-Kind = Literal["most of peer", "least of peer", "most"]
+Kind = Literal["most of peer", "least of peer", "most", "least"]
 
 
 @dataclass(frozen=True)
 class Target:
     """A bound of one figure: a share of the peer's ("most of peer", "least of peer"), or a number
-    ("most")."""
+    ("most", "least")."""
 
     case: str
     archive: bool
@@ -31,8 +31,8 @@ class Target:
 
     def words(self) -> str:
         """As the table says it."""
-        if self.kind == "most":
-            return f"≤ {self.bound:g}"
+        if self.kind in ("most", "least"):
+            return f"{'≤' if self.kind == 'most' else '≥'} {self.bound:g}"
         return f"{'≥' if self.kind == 'least of peer' else '≤'} {self.bound:g}x"
 
     def met(self, ours: Figures, peer: Figures) -> bool | None:
@@ -40,6 +40,8 @@ class Target:
         value = ours[self.figure]
         if self.kind == "most":
             return value <= self.bound
+        if self.kind == "least":
+            return value >= self.bound
         if not peer:
             return None
         limit = self.bound * peer[self.figure]

@@ -202,8 +202,14 @@ def from_prompt(text: str, country: str = "") -> ContactAddress:
 
 
 def _is_name(typed: str) -> bool:
-    """Whether a network could carry it as a sender (3GPP TS 23.040 §9.1.2.5)."""
-    return len(typed) <= _LONGEST_NAME and any(map(str.isalpha, typed)) and gsm.encode(typed) is not None
+    """Whether a network could carry it as a sender (3GPP TS 23.040 §9.1.2.5), and it is no number with a slip
+    of the finger."""
+    return (
+        typed[:1] != "+"
+        and len(typed) <= _LONGEST_NAME
+        and any(map(str.isalpha, typed))
+        and gsm.encode(typed) is not None
+    )
 
 
 def _typed(text: str) -> str:

@@ -18,11 +18,12 @@ from backends.sms.desk import FrontDesk
 from backends.sms.http import own
 from backends.sms.http.carrier import TwilioCarrier, own_carrier
 from backends.sms.http.webhooks import Webhooks
+from backends.sms.keeping import kept
 from backends.sms.numbers import ASSIGNED, CONFIGURED, Numbers, read, write
 from backends.sms.options import Options, host_and_port
 from backends.sms.options import check as check_options
-from backends.sms.session import SmsSession
-from backends.sms.signup import SignUp
+from backends.sms.session import SmsSession, capabilities
+from backends.sms.signup import SECRETS, SignUp
 from backends.sms.smpp.carrier import SmppCarrier
 from backends.sms.smpp.options import SmppOptions
 from backends.sms.text.numbers import region_of
@@ -31,7 +32,6 @@ from bridge.api import (
     Account,
     Address,
     BackendInfo,
-    Capabilities,
     ConnectionLost,
     ContactAddress,
     Endpoint,
@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 
 PROMPT = "Which phone number? (like +1 555 123 4567)"
 NETWORK = NetworkId("")
-AGAIN_SECONDS = 10.0
 
 
 class SmsBackend:
@@ -56,8 +55,10 @@ class SmsBackend:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._numbers = Numbers(options)
+        self._to_mend: asyncio.Queue[tuple[str, Mapping[str, str]]] = asyncio.Queue()
         self._choices = Choices()
-        self._resolver = _Gateway()
+        self._gateway = _Gateway()
+        self._desk = FrontDesk(self._numbers, self._choices, self._gateway)
         self._webhooks: Webhooks | None = None
         if options.webhook_listen:
             where = host_and_port("webhook_listen", options.webhook_listen)
@@ -71,15 +72,15 @@ class SmsBackend:
             registration_required=True,
             contacts_online=True,
             contact_prompt=PROMPT,
-            contact_features=Capabilities(),
+            contact_features=capabilities(),
         )
 
     def _carrier(self, name: str) -> Carrier:
         options = self._options.routes[name]
         if isinstance(options, SmppOptions):
             country = options.country or self._options.country
-            return SmppCarrier(name, msgspec.structs.replace(options, country=country), self._resolver)
-        carrier = TwilioCarrier(name, options, self._resolver, self._options.webhook_url)
+            return SmppCarrier(name, msgspec.structs.replace(options, country=country), self._gateway)
+        carrier = TwilioCarrier(name, options, self._gateway, self._options.webhook_url)
         if self._webhooks is not None:
             self._webhooks.add(carrier.line)
         return carrier
@@ -136,7 +137,7 @@ class SmsBackend:
     def _try_account(self, resolver: Resolver) -> Callable[[Mapping[str, str]], Awaitable[Mapping[str, str]]]:
         async def try_account(given: Mapping[str, str]) -> Mapping[str, str]:
             place = {"own_api": self._options.own_api, "ca_file": self._options.own_ca_file}
-            secrets = {"token": given["token"]}
+            secrets = {name: given.get(name, "") for name in SECRETS}
             phone = await own.try_account(given, secrets, resolver, **place)
             await own.point_here(given, secrets, phone, self._options.webhook_url, resolver, **place)
             return {}
@@ -145,16 +146,20 @@ class SmsBackend:
 
     def claims(self, network: NetworkId, settings: Mapping[str, str]) -> tuple[str, ...]:
         """A number is one account's alone; so is the address of an own account's webhooks."""
-        numbers = [each.number for name in (CONFIGURED, ASSIGNED) for each in read(settings.get(name, ""))]
+        configured = [each.number for each in read(settings.get(CONFIGURED, ""))]
+        names = [each.number for each in read(settings.get(ASSIGNED, ""))]
         if settings.get("provider"):
-            numbers += [settings["number"], _hook(settings["hook"])]
-        return tuple(dict.fromkeys(numbers))
+            names += [settings["number"], _hook(settings["hook"])]
+        names = [each for each in names if not self._numbers.is_configured(each)]
+        return tuple(dict.fromkeys([*configured, *names]))
 
     # -- sessions
 
     def open(self, account: Account, host: Host) -> Session:
         """See `Backend.open`."""
         settings = account.settings
+        if wrong := self._numbers.mended(account):
+            self._to_mend.put_nowait((account.user, wrong))
         carriers = dict(self._carriers)
         own_route = self._own(account, host)
         if own_route is not None:
@@ -165,7 +170,13 @@ class SmsBackend:
             hours=self._options.give_up_hours,
         )
         return SmsSession(
-            host, self._numbers.of(account), carriers, self._choices, limits, self._options.texts_per_day
+            host,
+            self._numbers.of(account),
+            carriers,
+            self._choices,
+            limits,
+            int(settings.get("texts_per_day") or self._options.texts_per_day),
+            self._desk,
         )
 
     def _own(self, account: Account, host: Host) -> TwilioCarrier | None:
@@ -188,36 +199,30 @@ class SmsBackend:
 
     async def serve(self, host: GatewayHost) -> None:
         """See `ServingBackend.serve`."""
-        self._resolver.host = host
+        self._gateway.host = host
         for user, numbers in self._numbers.configured.items():
             await host.enrol(user, NETWORK, {CONFIGURED: write(numbers)})
-        desk = FrontDesk(self._numbers, self._choices, host)
 
         async def holder(hook: str) -> Host | None:
             return await host.holder(_hook(hook))
 
         async with asyncio.TaskGroup() as group:
             for name, carrier in self._carriers.items():
-                group.create_task(_kept(f"the route {name}", partial(carrier.run, desk)))
+                group.create_task(kept(f"the route {name}", partial(carrier.run, self._desk)))
             if self._webhooks is not None:
                 place = {"own_api": self._options.own_api, "ca_file": self._options.own_ca_file}
-                group.create_task(_kept("webhooks", partial(self._webhooks.run, desk, holder, **place)))
+                group.create_task(kept("webhooks", partial(self._webhooks.run, self._desk, holder, **place)))
+            group.create_task(kept("the configured numbers", partial(self._mend, host)))
 
-
-async def _kept(what: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run for good: one carrier's trouble is not the others'."""
-    told = ""
-    while True:
-        try:
-            await run()
-            log.error("%s ended by itself", what)
-        except ConnectionLost as error:
-            if str(error) != told:
-                log.error("%s: %s", what, error)
-            told = str(error)
-        except Exception:
-            log.exception("%s failed", what)
-        await asyncio.sleep(AGAIN_SECONDS)
+    async def _mend(self, host: GatewayHost) -> None:
+        """Who had a number by an older configuration has it no longer."""
+        while True:
+            user, settings = await self._to_mend.get()
+            try:
+                await host.enrol(user, NETWORK, settings)
+            except ConnectionLost:
+                self._to_mend.put_nowait((user, settings))
+                raise
 
 
 def _hook(hook: str) -> str:
@@ -226,16 +231,23 @@ def _hook(hook: str) -> str:
 
 
 class _Gateway:
-    """Says which addresses carriers may connect to, once the bridge serves."""
+    """What carriers ask of the bridge, once it serves."""
 
     def __init__(self) -> None:
-        self.host: Resolver | None = None
+        self.host: GatewayHost | None = None
+
+    def _serving(self) -> GatewayHost:
+        if self.host is None:
+            raise ConnectionLost("The gateway is starting.")
+        return self.host
 
     async def resolve(self, name: str, port: int) -> tuple[Endpoint, ...]:
         """See `Resolver.resolve`."""
-        if self.host is None:
-            raise ConnectionLost("The gateway is starting.")
-        return await self.host.resolve(name, port)
+        return await self._serving().resolve(name, port)
+
+    async def holder(self, claim: str) -> Host | None:
+        """See `GatewayHost.holder`."""
+        return await self._serving().holder(claim)
 
 
 def create(options: Options) -> SmsBackend:

@@ -45,9 +45,9 @@ class Carrier(Protocol):
         """Be connected, or listen, until cancelled. A bad link is its own affair: it tries again. Returns
         never, and raises only for bugs."""
 
-    def wake(self, host: Host) -> None:
-        """An account that has a number here is connected: parts of texts that it still waits for are looked
-        after."""
+    async def connected(self, host: Host, number: str) -> None:
+        """An account is connected that has this number here: what it still waits for is looked after. Raises
+        `ConnectionLost` while the database is out."""
 
     async def close(self) -> None:
         """Give up what it holds; for one that is not run (a user's own)."""

@@ -3,7 +3,6 @@ while it waits."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -13,9 +12,11 @@ import msgspec
 from backends.sms import addresses
 from backends.sms.carrier import Carrier, NotPossible
 from backends.sms.choices import Choices
+from backends.sms.consent import Consent
 from backends.sms.daily import Daily
 from backends.sms.values import Outgoing, OwnNumber
 from bridge.api import (
+    Attachment,
     ContactId,
     Content,
     DirectChat,
@@ -29,15 +30,21 @@ from bridge.api import (
     Refused,
     SendMessage,
     Sent,
+    Support,
+    Unknown,
 )
 
 COMMAND = "/number"
 """Written to a contact, it tells or chooses by which of the user's numbers they are texted."""
 
-CONFIRM_SECONDS = 600.0
-MOST_ASKED = 50
+NOT_KNOWN = "The text may have been sent, or not."
+MOST_TOLD = 50
 TELL_SECONDS = 30.0
 """After so long a text that waits is told of."""
+
+
+QUOTED = 60
+"""So many characters of a message that is answered are quoted."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -67,7 +74,7 @@ class Departures:
         self._choices = choices
         self._daily = daily
         self._limits = limits
-        self._asked: OrderedDict[bytes, float] = OrderedDict()
+        self._consent = Consent(host)
         self._told: OrderedDict[str, None] = OrderedDict()
 
     async def send(self, command: SendMessage) -> Outcome:
@@ -101,37 +108,32 @@ class Departures:
         self, carrier: Carrier, own: OwnNumber, contact: ContactId, command: SendMessage
     ) -> Outcome:
         content = command.content
-        text = f"* {content.text}" if content.action else content.text
+        if not (content.text or content.attachments):
+            return Refused(Reason.BAD_REQUEST, "There is nothing to send.")
+        text, files = _said(content, carrier)
         try:
             texts = carrier.segments(text)
         except NotPossible as error:
             return Refused(Reason.TOO_LONG, str(error))
-        if refused := self._too_long(contact, text, texts):
+        if refused := await self._too_long(command, contact, text, texts):
             return refused
         if not self._daily.take(texts):
             return Refused(Reason.RATE_LIMITED, self._enough(texts))
-        outgoing = Outgoing(
-            own.number, contact, text, f"{command.key} {command.said_at}", content.attachments
-        )
+        outgoing = Outgoing(own.number, contact, text, f"{command.key} {command.said_at}", files)
         outcome = await carrier.send(outgoing)
         if isinstance(outcome, Refused | Later):
             self._daily.give_back(texts)
-        return outcome
+        return Unknown(f"{outcome.why} {NOT_KNOWN}") if isinstance(outcome, Unknown) else outcome
 
-    def _too_long(self, contact: ContactId, text: str, texts: int) -> Refused | None:
+    async def _too_long(
+        self, command: SendMessage, contact: ContactId, text: str, texts: int
+    ) -> Refused | None:
         """Why not to send that now: long messages are dear, so they are sent when they are said twice."""
         if texts > self._limits.most:
             words = f"This would be {texts} texts; the most in one message is {self._limits.most}."
             return Refused(Reason.TOO_LONG, words)
-        if texts <= self._limits.notice:
+        if texts <= self._limits.notice or await self._consent.given(command, contact, text):
             return None
-        key, now = hashlib.blake2b(f"{contact}\0{text}".encode(errors="replace")).digest(), time.monotonic()
-        asked = self._asked.pop(key, None)
-        if asked is not None and now - asked < CONFIRM_SECONDS:
-            return None
-        self._asked[key] = now
-        while len(self._asked) > MOST_ASKED:
-            self._asked.popitem(last=False)
         return Refused(Reason.TOO_LONG, f"This would be {texts} texts. To send it, say the same once more.")
 
     def _enough(self, texts: int) -> str:
@@ -147,9 +149,9 @@ class Departures:
         if waited > self._limits.hours * 3600:
             return Refused(Reason.TIMEOUT, f"Not sent within {self._limits.hours:g} hours. {outcome.why}")
         key = f"{command.key} {command.said_at}"
-        if waited > TELL_SECONDS and key not in self._told:
+        if waited + outcome.after > TELL_SECONDS and key not in self._told:
             self._told[key] = None
-            while len(self._told) > MOST_ASKED:
+            while len(self._told) > MOST_TOLD:
                 self._told.popitem(last=False)
             # By its id it is told once, also when a restart has forgotten that it was.
             self._say(contact, f"Not sent yet: {outcome.why} It is tried again by itself.", f"{key} waits")
@@ -177,6 +179,23 @@ class Departures:
         more = f"Say {COMMAND} and one of them to use another here." if len(numbers) > 1 else ""
         self._say(contact, "\n".join(filter(None, [*lines, more])) or "You have no number here.")
         return Sent()
+
+
+def _said(content: Content, carrier: Carrier) -> tuple[str, tuple[Attachment, ...]]:
+    """The text and the files, as far as the carrier takes any: another of the user's may."""
+    text = f"* {content.text}" if content.action else content.text
+    if content.quoted:
+        text = f"{_quote(content.quoted)}\n{text}"
+    if carrier.capabilities.attachment is Support.NATIVE:
+        return text, content.attachments
+    links = [each.url for each in content.attachments if each.url not in text]
+    return "\n".join(filter(None, [text, *links])), ()
+
+
+def _quote(text: str) -> str:
+    """The beginning of what is answered, in one line: each text is paid for."""
+    line = " ".join(text.split())
+    return f"> {line if len(line) <= QUOTED else f'{line[: QUOTED - 3].rstrip()}...'}"
 
 
 def _chosen(numbers: tuple[OwnNumber, ...], wanted: str) -> OwnNumber | None:

@@ -16,9 +16,13 @@ PROVIDERS = (("", "None"), ("twilio", "Twilio"), ("signalwire", "SignalWire"))
 def form(options: Options, known: Mapping[str, str]) -> Form:
     """The form, filled in with what is known."""
     numbers = [each.number for each in (*read(known.get(CONFIGURED, "")), *read(known.get(ASSIGNED, "")))]
+    if known.get("provider") and known.get("number"):
+        numbers.append(known["number"])
+    numbers = list(dict.fromkeys(numbers))
     fields = [
         Field(ASSIGNED, "Numbers", FieldKind.LINES, admin=True, help="A line each, the route behind a space"),
         Field(CONFIGURED, "Numbers by configuration", FieldKind.LINES, admin=True, help="Set at each start"),
+        Field("texts_per_day", "Texts a day", admin=True, help=f"Empty: {options.texts_per_day}"),
         Field("notice", "Texts in one message", help=_notice_help(options)),
         Field("country", "Your country", help="For numbers without +, like US or DE"),
     ]
@@ -39,6 +43,7 @@ def _own_fields() -> list[Field]:
         Field("number", "Your number there", help="Like +15551234567"),
         Field("sid", "Account SID or project", help="As the provider shows it", guarded=True),
         Field("token", "Auth token", FieldKind.SECRET, help="As the provider shows it"),
+        Field("signing_key", "Signing key", FieldKind.SECRET, help="SignalWire's; it begins with PSK_"),
         Field("space", "SignalWire space", help="The first part of SPACE.signalwire.com", guarded=True),
     ]
 

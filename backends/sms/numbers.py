@@ -23,9 +23,9 @@ class Numbers:
     def __init__(self, options: Options) -> None:
         self._routes = tuple(options.routes)
         self._configured: dict[str, tuple[OwnNumber, ...]] = {}
-        for number, of in options.numbers.items():
-            own = OwnNumber(number, of.route or self._only_route())
-            user = of.user.lower()
+        self._user_of = {number: of.user.lower() for number, of in options.numbers.items()}
+        for number, user in self._user_of.items():
+            own = OwnNumber(number, options.numbers[number].route or self._only_route())
             self._configured[user] = (*self._configured.get(user, ()), own)
 
     @property
@@ -35,16 +35,30 @@ class Numbers:
 
     def of(self, account: Account) -> tuple[OwnNumber, ...]:
         """All numbers of an account, the one to text from by default first."""
-        settings = account.settings
+        settings, user = account.settings, account.user
         own = settings.get("number", "") if settings.get("provider") else ""
-        found = [
-            *self._configured.get(account.user, ()),
+        others = [
             *(each for each in read(settings.get(ASSIGNED, "")) if each.route in self._routes),
             *([OwnNumber(own, OWN_ROUTE)] if own else []),
         ]
-        unique = tuple(dict.fromkeys(found))
+        unique = dict.fromkeys([*self._configured.get(user, ()), *self._may_have(user, others)])
         first = settings.get("default", "")
         return tuple(sorted(unique, key=lambda each: each.number != first))
+
+    def is_configured(self, number: str) -> bool:
+        """Whether the configuration says whose it is: then nobody else says so."""
+        return number in self._user_of
+
+    def mended(self, account: Account) -> Mapping[str, str]:
+        """The settings that the configuration has made wrong since they were stored, as they are to be."""
+        right = {
+            CONFIGURED: write(self._configured.get(account.user, ())),
+            ASSIGNED: write(self._may_have(account.user, read(account.settings.get(ASSIGNED, "")))),
+        }
+        return {name: value for name, value in right.items() if account.settings.get(name, "") != value}
+
+    def _may_have(self, user: str, numbers: Iterable[OwnNumber]) -> list[OwnNumber]:
+        return [each for each in numbers if self._user_of.get(each.number, user) == user]
 
     def holds(self, account: Account, number: str, route: str) -> bool:
         """Whether texts for a number that come by a route are this account's."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import msgspec
 import phonenumbers
 
-from backends.sms.http.options import TwilioOptions
+from backends.sms.http.options import OWN, TwilioOptions
 from backends.sms.http.options import check as check_twilio
+from backends.sms.http.webhooks import external
 from backends.sms.smpp.options import SmppOptions
 from backends.sms.smpp.options import check as check_smpp
-from backends.sms.values import OWN_ROUTE
 
 _ROUTE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}").fullmatch
 _NUMBER = re.compile(r"\+[0-9]{5,15}|[0-9]{3,8}").fullmatch
+_JID = re.compile(r"[^@/\s]+@[^@/\s]+").fullmatch
 
 
 class NumberOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,7 +39,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     `webhook_listen` ("address:port") is where providers' requests come in, `webhook_url` how they reach it
     from outside (`https://sms.example.com/hooks`). `own_accounts`: users may register the accounts that they
-    have with a provider themselves; it needs both.
+    have with a provider themselves; it needs both. `own_api` and `own_ca_file` are for tests: an https
+    address in place of the providers' own, and whom to trust there.
     """
 
     routes: dict[str, SmppOptions | TwilioOptions] = {}
@@ -71,55 +73,75 @@ def host_and_port(option: str, text: str) -> tuple[str, int]:
 
 
 def check(options: Options) -> None:
-    """Raise `ValueError`, naming the option, for values that cannot work; reads the files that are named."""
-    _check_routes(options)
-    _check_numbers(options)
-    if options.country and options.country not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f'country: expected one like "US" or "DE", found {options.country!r}')
-    if not 1 <= options.segments_notice <= options.most_segments <= 255:
-        raise ValueError("segments_notice, most_segments: expected 1 to 255, and most_segments the larger")
-    if options.texts_per_day < 1 or options.give_up_hours <= 0:
-        raise ValueError("texts_per_day, give_up_hours: expected more than 0")
-    _check_webhooks(options)
+    """Raise `ValueError`, with a line for each option whose value cannot work; reads the files that are
+    named."""
+    wrong = [
+        *_wrong_routes(options),
+        *_wrong_numbers(options),
+        *_wrong_limits(options),
+        *_wrong_webhooks(options),
+    ]
+    if wrong:
+        raise ValueError("\n".join(wrong))
 
 
-def _check_routes(options: Options) -> None:
+def _wrong_routes(options: Options) -> Iterator[str]:
     if not options.routes and not options.takes_own_accounts:
-        raise ValueError(
-            "routes: without one, and without webhook_listen and webhook_url, there is nothing to do"
-        )
+        yield "routes: without one, and without webhook_listen and webhook_url, there is nothing to do"
     for name, route in options.routes.items():
-        if not _ROUTE(name) or name == OWN_ROUTE:
-            raise ValueError(f'routes: expected names like "main", found {name!r}')
-        if isinstance(route, SmppOptions):
-            check_smpp(route, name)
-        else:
-            check_twilio(route, name)
+        if not _ROUTE(name) or name == OWN:
+            yield f'routes: expected names like "main", found {name!r}'
+            continue
+        try:
+            if isinstance(route, SmppOptions):
+                check_smpp(route, name)
+            else:
+                check_twilio(route, name)
+        except ValueError as error:
+            yield str(error)
 
 
-def _check_numbers(options: Options) -> None:
+def _wrong_numbers(options: Options) -> Iterator[str]:
     for number, of in options.numbers.items():
-        where = f"numbers.{number}"
+        where = f'numbers."{number}"'
         if not _NUMBER(number):
-            raise ValueError(f"{where}: expected a number like +15551234567, or a short code")
-        if "@" not in of.user or "/" in of.user:
-            raise ValueError(f"{where}.user: expected a JID like alice@example.com, found {of.user!r}")
+            yield f"{where}: expected a number like +15551234567, or a short code"
+        if not _JID(of.user):
+            yield f"{where}.user: expected a JID like alice@example.com, found {of.user!r}"
         if of.route and of.route not in options.routes:
-            raise ValueError(f"{where}.route: there is no route {of.route!r}")
+            yield f"{where}.route: there is no route {of.route!r}{_routes_of(options)}"
         if not of.route and len(options.routes) != 1:
-            raise ValueError(f"{where}.route: must be set where there is not just one route")
+            yield f"{where}.route: must be set where there is not just one route{_routes_of(options)}"
 
 
-def _check_webhooks(options: Options) -> None:
-    if options.webhook_listen:
-        host_and_port("webhook_listen", options.webhook_listen)
-    if options.webhook_url:
-        parts = urlsplit(options.webhook_url)
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(
-                f"webhook_url: expected one like https://sms.example.com/hooks, found {parts.geturl()!r}"
-            )
+def _routes_of(options: Options) -> str:
+    return f" ({', '.join(options.routes)})" if options.routes else " (there is none)"
+
+
+def _wrong_limits(options: Options) -> Iterator[str]:
+    if options.country and options.country not in phonenumbers.SUPPORTED_REGIONS:
+        yield f'country: expected one like "US" or "DE", found {options.country!r}'
+    if not 1 <= options.segments_notice <= options.most_segments <= 255:
+        yield "segments_notice, most_segments: expected 1 to 255, and most_segments the larger"
+    if options.texts_per_day < 1:
+        yield "texts_per_day: expected more than 0"
+    if options.give_up_hours <= 0:
+        yield "give_up_hours: expected more than 0"
+
+
+def _wrong_webhooks(options: Options) -> Iterator[str]:
+    try:
+        if options.webhook_listen:
+            host_and_port("webhook_listen", options.webhook_listen)
+    except ValueError as error:
+        yield str(error)
+    try:
+        if options.webhook_url:
+            external(options.webhook_url)
+    except ValueError as error:
+        yield f"webhook_url: {error}"
     if bool(options.webhook_listen) != bool(options.webhook_url):
-        raise ValueError("webhook_listen, webhook_url: set both, or neither")
-    if any(isinstance(route, TwilioOptions) for route in options.routes.values()) and not options.webhook_url:
-        raise ValueError("webhook_listen, webhook_url: must be set where a route is an HTTP provider")
+        yield "webhook_listen, webhook_url: set both, or neither"
+    by_http = any(isinstance(route, TwilioOptions) for route in options.routes.values())
+    if by_http and not (options.webhook_listen or options.webhook_url):
+        yield "webhook_listen, webhook_url: must be set where a route is an HTTP provider"

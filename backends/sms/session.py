@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from backends.sms import addresses
-from backends.sms.carrier import Carrier
+from backends.sms.carrier import Carrier, Desk
 from backends.sms.choices import Choices
 from backends.sms.daily import Daily
 from backends.sms.departures import Departures, Limits
+from backends.sms.keeping import kept
 from backends.sms.values import OWN_ROUTE, OwnNumber
 from bridge.api import (
     Answer,
@@ -29,6 +31,7 @@ from bridge.api import (
     Reason,
     Refused,
     SendMessage,
+    Support,
 )
 
 BUSY_SECONDS = 10.0
@@ -46,12 +49,15 @@ class SmsSession:
         choices: Choices,
         limits: Limits,
         texts_per_day: int,
+        desk: Desk,
     ) -> None:
         self._host = host
+        self._desk = desk
         self._numbers = numbers
         self._carriers = carriers
         self._daily = Daily(host, texts_per_day)
         self._departures = Departures(host, numbers, carriers, choices, self._daily, limits)
+        self._capabilities = capabilities(carriers[each.route] for each in numbers if each.route in carriers)
         self._closing = asyncio.Event()
 
     async def run(self) -> None:
@@ -59,18 +65,20 @@ class SmsSession:
         if not self._numbers:
             raise AuthFailed(NO_NUMBER)
         await self._daily.load()
+        for own in self._numbers:
+            if own.route in self._carriers:
+                await self._carriers[own.route].connected(self._host, own.number)
         self._host.emit(Connected(", ".join(each.number for each in self._numbers)))
-        for route in dict.fromkeys(each.route for each in self._numbers):
-            if route in self._carriers:
-                self._carriers[route].wake(self._host)
-        keeping = asyncio.create_task(self._daily.keep())
+        tasks = [asyncio.create_task(self._daily.keep())]
+        if (carrier := self._carriers.get(OWN_ROUTE)) is not None:
+            run = partial(carrier.run, self._desk)
+            tasks.append(asyncio.create_task(kept("an own account with a provider", run)))
         try:
             await self._closing.wait()
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-            if OWN_ROUTE in self._carriers:
-                await self._carriers[OWN_ROUTE].close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self._daily.save()
 
     async def close(self, reason: str) -> None:
@@ -96,6 +104,16 @@ class SmsSession:
         raise QueryFailed(Reason.UNSUPPORTED, "Texts cannot tell that.")
 
     def capabilities(self, chat: Chat) -> Capabilities:
-        """See `bridge.api.Session.capabilities`."""
-        carrier = self._carriers.get(self._numbers[0].route) if self._numbers else None
-        return carrier.capabilities if carrier is not None else Capabilities()
+        """See `bridge.api.Session.capabilities`: what one of the user's numbers can carry, another's texts
+        have as links (`Departures`)."""
+        return self._capabilities
+
+
+def capabilities(carriers: Iterable[Carrier] = ()) -> Capabilities:
+    """What texts by one of these can carry."""
+    files = any(each.capabilities.attachment is Support.NATIVE for each in carriers)
+    return Capabilities(
+        reply=Support.NATIVE,  # with a quote
+        reaction=Support.REFUSE,  # nobody knows any more what it is about
+        attachment=Support.NATIVE if files else Support.TEXT,
+    )

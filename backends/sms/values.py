@@ -63,5 +63,5 @@ class Report(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-OWN_ROUTE = "own"
+OWN_ROUTE = ""
 """The route of numbers that belong to a user's own account with a provider."""

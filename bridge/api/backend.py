@@ -280,4 +280,5 @@ class BackendFactory(Protocol):
     field has a default or is required, and the docstring is shown by `xmpp-bridge check`."""
 
     def create(self, options: Any) -> Backend:
-        """The backend for one gateway domain. Raises `ValueError` with a text that names the option."""
+        """The backend for one gateway domain. Raises `ValueError` with a text that names the option
+        (`relay.port: expected ...`), a line for each where several are wrong."""

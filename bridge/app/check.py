@@ -141,7 +141,7 @@ def backend(gateway: GatewayConfig) -> list[Finding]:
     try:
         made = make_backend(gateway)
     except StartFailed as error:
-        return [Finding("bad", gateway.domain, str(error))]
+        return [Finding("bad", gateway.domain, line) for line in str(error).splitlines()]
     return [Finding("ok", gateway.domain, f"backend {gateway.backend}: {made.info.description}")]
 
 

@@ -89,7 +89,12 @@ def unknown_key(key: str, known: Iterable[str], elsewhere: str = "") -> str:
     names = list(known)
     if elsewhere:
         return f"unknown key here; {elsewhere}"
-    near = difflib.get_close_matches(key.lower(), names, 1, 0.6)
-    if near:
-        return f'unknown key; did you mean "{near[0]}"?'
+    if hint := did_you_mean(key, names):
+        return f"unknown key{hint}"
     return f"unknown key; known here: {', '.join(names)}" if names else "unknown key; nothing is known here"
+
+
+def did_you_mean(said: object, known: Iterable[str]) -> str:
+    """The end of a sentence about what is nothing that is known; empty where nothing known is near."""
+    near = difflib.get_close_matches(said.lower(), list(known), 1, 0.6) if isinstance(said, str) else []
+    return f'; did you mean "{near[0]}"?' if near else ""

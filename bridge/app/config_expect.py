@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import inspect
@@ -43,7 +43,8 @@ def _described(info: inspect.Type) -> str:
         least = f" with at least {info.min_length} entries" if info.min_length else ""
         return f"a list{least}, each {_described(info.item_type)}"
     if isinstance(info, inspect.UnionType):
-        return " or ".join(_described(each) for each in info.types if not isinstance(each, inspect.NoneType))
+        types = [each for each in info.types if not isinstance(each, inspect.NoneType)]
+        return " or ".join(dict.fromkeys(map(_described, types)))
     return _SIMPLE.get(type(info), type(info).__name__.removesuffix("Type").lower())
 
 
@@ -107,21 +108,44 @@ def secrets_in(value: object, secret: bool = False) -> list[str]:
 
 def struct_of(kind: Any) -> type[msgspec.Struct] | None:
     """The one kind of table that this type takes, also inside `X | None`."""
-    info: inspect.Type = inspect.type_info(kind)
-    while isinstance(info, inspect.Metadata):
-        info = info.type
-    options = info.types if isinstance(info, inspect.UnionType) else (info,)
-    found = [each.cls for each in options if isinstance(each, inspect.StructType)]
-    return found[0] if len(found) == 1 else None
+    found = _structs(inspect.type_info(kind))
+    return found[0].cls if len(found) == 1 else None
 
 
 def tagged_kinds(kind: Any) -> tuple[str, dict[str, type[msgspec.Struct]]] | None:
     """Of a type that takes one of several kinds of tables: the key that says which, and what it may say."""
-    info: inspect.Type = inspect.type_info(kind)
-    while isinstance(info, inspect.Metadata):
-        info = info.type
-    options = info.types if isinstance(info, inspect.UnionType) else (info,)
-    found = [each for each in options if isinstance(each, inspect.StructType) and each.tag_field]
+    found = [each for each in _structs(inspect.type_info(kind)) if each.tag_field]
     if not found or found[0].tag_field is None:
         return None
     return found[0].tag_field, {str(each.tag): each.cls for each in found}
+
+
+class Tables(msgspec.Struct, frozen=True):
+    """Of a type that holds tables: whether one, a list, or one by each name, and of which kinds they are."""
+
+    shape: Literal["one", "list", "named"]
+    kinds: tuple[type[msgspec.Struct], ...]
+
+
+def tables_of(kind: Any) -> Tables | None:
+    """The tables that values of this type hold; None where it holds none."""
+    info = _plain(inspect.type_info(kind))
+    shape: Literal["one", "list", "named"] = "one"
+    if isinstance(info, inspect.DictType):
+        shape, info = "named", info.value_type
+    elif isinstance(info, inspect.CollectionType):
+        shape, info = "list", info.item_type
+    kinds = tuple(each.cls for each in _structs(info))
+    return Tables(shape, kinds) if kinds else None
+
+
+def _structs(info: inspect.Type) -> list[inspect.StructType]:
+    info = _plain(info)
+    options = info.types if isinstance(info, inspect.UnionType) else (info,)
+    return [each for each in options if isinstance(each, inspect.StructType)]
+
+
+def _plain(info: inspect.Type) -> inspect.Type:
+    while isinstance(info, inspect.Metadata):
+        info = info.type
+    return info

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bridge.app import backends
-from bridge.app.config_errors import Path, shown
+from bridge.app.config_errors import Path, did_you_mean, key_path, shown
 from bridge.app.config_models import GatewayConfig, GatewayTable, Secret, XmppSettings
 from bridge.app.config_reading import Reader, Table
 
@@ -58,7 +57,7 @@ class Gateways:
             if isinstance(table, dict)
             else table
         )
-        read: GatewayTable | None = self._reader.table(GatewayTable, own, path)
+        read: GatewayTable | None = self._reader.table(GatewayTable, own, path, _below(own, path))
         if not isinstance(table, dict):
             return None
         secret = self._secret(domain, table, path)
@@ -106,16 +105,29 @@ class Gateways:
         try:
             factory = backends.load(name)
         except backends.UnknownBackend as error:
-            near = difflib.get_close_matches(name.lower(), error.known, 1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            self._reader.mistake(
-                (*path, "backend"), f"expected one of {', '.join(error.known)}, found {shown(name)}{hint}"
-            )
+            found = f"found {shown(name)}{did_you_mean(name, error.known)}"
+            self._reader.mistake((*path, "backend"), f"expected one of {', '.join(error.known)}, {found}")
             return None
         except backends.BrokenBackend as error:
             self._reader.mistake((*path, "backend"), str(error))
             return None
-        return self._reader.table(factory.Options, table.get("options", {}), (*path, "options"))
+        above = dict.fromkeys(_keys(GatewayTable), f"it belongs in [{key_path(path)}]")
+        return self._reader.table(factory.Options, table.get("options", {}), (*path, "options"), above)
+
+
+def _keys(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
+def _below(table: object, path: Path) -> dict[str, str]:
+    """Where the backend's options belong, for those that stand in the gateway's own table."""
+    name = table.get("backend") if isinstance(table, dict) else None
+    try:
+        options = backends.load(name).Options if isinstance(name, str) else None
+    except (backends.UnknownBackend, backends.BrokenBackend):
+        return {}
+    hint = f"it belongs in [{key_path((*path, 'options'))}]"
+    return dict.fromkeys(_keys(options), hint) if options is not None else {}
 
 
 def _only_tables(table: Table) -> bool:

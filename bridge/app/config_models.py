@@ -110,7 +110,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     backend: str
     secret: Secret
     xmpp: XmppSettings
-    options: object
+    options: msgspec.Struct
     name: str = ""
     registration: Literal["open", "closed"] = "open"
     registration_required: bool = False

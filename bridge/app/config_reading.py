@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.app.config_errors import Mistake, Path, is_secret, key_path, shown, unknown_key
+from bridge.app.config_errors import Mistake, Path, did_you_mean, is_secret, key_path, shown, unknown_key
 from bridge.app.config_expect import expected, has_struct, is_secret_field, struct_of, tagged_kinds
 from bridge.app.secret_files import FileFolder, SecretFileError
 
@@ -31,8 +31,15 @@ class Reader:
         """Note that something is wrong at `path`."""
         self.mistakes.append(Mistake(key_path(path), text))
 
-    def table(self, kind: type[msgspec.Struct], value: object, path: Path) -> Any:
-        """A struct of this kind; None where a mistake (noted) stands in the way."""
+    def table(
+        self,
+        kind: type[msgspec.Struct],
+        value: object,
+        path: Path,
+        elsewhere: Mapping[str, str] | None = None,
+    ) -> Any:
+        """A struct of this kind; None where a mistake (noted) stands in the way. `elsewhere`: more of where
+        keys belong that stand in this table."""
         if not isinstance(value, dict):
             self.mistake(path, f"expected a table, found {shown(value, is_secret(_last(path)))}")
             return None
@@ -40,7 +47,7 @@ class Reader:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         given = self._with_secret_files(value, fields, path)
         self._anchor(given, fields)
-        self._unknown(given, list(fields), path)
+        self._unknown(given, list(fields), path, {**self._elsewhere, **(elsewhere or {})})
         values = {
             field.name: self.value(field.type, given[key], (*path, key))
             for key, field in fields.items()
@@ -61,11 +68,11 @@ class Reader:
     def _tagged(self, field: str, kinds: Mapping[str, type[msgspec.Struct]], given: Table, path: Path) -> Any:
         """A table of the kind that it says it is."""
         said = given.get(field)
-        choices = ", ".join(shown(tag) for tag in kinds)
         if isinstance(said, str) and said in kinds:
             return self.table(kinds[said], {key: each for key, each in given.items() if key != field}, path)
-        found = f"found {shown(said)}" if field in given else "missing"
-        self.mistake((*path, field), f"{found}; expected one of {choices}")
+        wanted = f"expected one of {', '.join(shown(tag) for tag in kinds)}"
+        found = f"{wanted}, found {shown(said)}{did_you_mean(said, kinds)}"
+        self.mistake((*path, field), found if field in given else f"missing; {wanted}")
         return None
 
     def _made(self, kind: type[msgspec.Struct], values: Table, path: Path) -> Any:
@@ -75,10 +82,10 @@ class Reader:
             self.mistake(path, str(error))
             return None
 
-    def _unknown(self, given: Table, known: list[str], path: Path) -> None:
+    def _unknown(self, given: Table, known: list[str], path: Path, elsewhere: Mapping[str, str]) -> None:
         for key in given:
             if key not in known:
-                self.mistake((*path, key), unknown_key(key, known, self._elsewhere.get(key, "")))
+                self.mistake((*path, key), unknown_key(key, known, elsewhere.get(key, "")))
 
     def _with_secret_files(self, given: Table, fields: Mapping[str, Any], path: Path) -> Table:
         """The table with `password_file = "..."` read into `password`, for every field that is a secret."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import msgspec
+
 from bridge.api import Backend
 from bridge.app import backends
 from bridge.app.config import Config
@@ -63,8 +67,18 @@ def _whole_jid(pattern: str) -> str:
 
 
 def make_backend(gateway: GatewayConfig) -> Backend:
-    """The gateway's backend with its options. Raises StartFailed where it does not like them."""
+    """The gateway's backend with its options. Raises StartFailed where it does not like them, with a line for
+    each mistake."""
     try:
         return backends.load(gateway.backend).create(gateway.options)
     except ValueError as error:
-        raise StartFailed(f"{key_path(('gateway', gateway.domain, 'options'))}: {error}") from None
+        lines = [_placed(gateway, line) for line in str(error).splitlines() or [repr(error)]]
+        raise StartFailed("\n".join(lines)) from None
+
+
+def _placed(gateway: GatewayConfig, mistake: str) -> str:
+    """A mistake with the whole path of its option, if it begins with one (`routes.main.port: ...`)."""
+    path = key_path(("gateway", gateway.domain, "options"))
+    first = re.match(r"\w+(?=[.:])", mistake)
+    known = {field.encode_name for field in msgspec.structs.fields(type(gateway.options))}
+    return f"{path}{'.' if first and first[0] in known else ': '}{mistake}"

@@ -7,13 +7,16 @@ import logging
 from collections.abc import Awaitable
 
 from bridge.api import (
+    AccountId,
     ConnectionLost,
     ContactAddress,
     ContactId,
     Delivered,
     DeliveryFailed,
     Displayed,
+    MessageId,
     Reason,
+    Recent,
 )
 from bridge.core.failures import Failures
 from bridge.core.ground import Ground
@@ -30,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Report = Delivered | Displayed | DeliveryFailed
 
+TOLD_SECONDS = 300.0
+"""A network that was not heard repeats a report for so long."""
+
 
 class Reports:
     """The reports to one gateway's users."""
@@ -39,11 +45,15 @@ class Reports:
         self._failures = Failures(ground, inbox)
         self._parts = Parts(ground.store.message_ids)
         self._tasks = tasks
+        self._failed: Recent[tuple[AccountId, MessageId], bool] = Recent(seconds=TOLD_SECONDS)
 
     def take(self, live: LiveAccount, event: Report, contact: ContactId, cursor: Cursor) -> Awaitable[None]:
         """Tell the user. The awaitable completes when they have been told: a network that waits for that
         gives the report again after a crash. It raises `ConnectionLost` while the store is out. One that
-        comes before the answer to its message waits for that."""
+        comes before the answer to its message waits for that. A failure that is reported again is not told
+        again."""
+        if isinstance(event, DeliveryFailed) and cursor is None and self._failed.get((live.id, event.target)):
+            return DONE
         known = self._ground.message_ids.newest.find(live.id, event.target)
         if known is None or known.parts or cursor is not None or not self._ground.link_is_up:
             late = self._take_late(live, event, contact, cursor)
@@ -119,6 +129,7 @@ class Reports:
         contact = ContactId(sent.chat or contact)
         if not await self._failures.make_sure(live, contact, sent.resource, text, once, cursor):
             await self._move(live, cursor)
+        self._failed.put((live.id, event.target), True)
 
     async def _move(self, live: LiveAccount, cursor: Cursor) -> None:
         if cursor is None:

@@ -1,15 +1,18 @@
 """The demo's check: a message goes from the real page to IRC, and the answer is seen in the page; a mail is
-shown in the page, and answered there."""
+shown in the page, and answered there; and so is a text."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 import mail
+import phone
 from bot import NICK
 from outside import Outside
+from phones import AS_SHOWN, FIRST, ROSE, Phones
 
 from tests.peers.converse import ConversePage, open_converse
 from tests.peers.daemon import RUNNING
@@ -22,17 +25,28 @@ class CheckFailed(Exception):
     """What did not happen, with what the page showed and the servers logged."""
 
 
-async def check(
-    url: str, irc_port: int, channel: str, mail_port: int, outside: Outside, screenshot: Path | None = None
-) -> None:
-    """Exchange messages and mails both ways through the page at `url`. Raises CheckFailed."""
+@dataclass
+class Scene:
+    """What the check is about."""
+
+    url: str
+    irc_port: int
+    channel: str
+    mail_port: int
+    outside: Outside
+    phones: Phones
+
+
+async def check(scene: Scene, screenshot: Path | None = None) -> None:
+    """Exchange messages, mails and texts both ways through the page. Raises CheckFailed."""
     try:
-        async with irc_client(irc_port, WITNESS) as witness:
-            await witness.join(channel)
-            async with open_converse(url) as page:
+        async with irc_client(scene.irc_port, WITNESS) as witness:
+            await witness.join(scene.channel)
+            async with open_converse(scene.url) as page:
                 try:
-                    await _exchange(page, witness, channel)
-                    await _write(page, mail_port, outside)
+                    await _exchange(page, witness, scene.channel)
+                    await _write(page, scene.mail_port, scene.outside)
+                    await _text(page, scene.phones)
                 finally:
                     if screenshot is not None:
                         await page.screenshot(screenshot)
@@ -73,3 +87,16 @@ async def _write(page: ConversePage, mail_port: int, outside: Outside) -> None:
     if found != expected:
         raise AssertionError(f"the answer was not as expected: {found}, not {expected}")
     await page.wait_message(f"I counted {count}")
+
+
+async def _text(page: ConversePage, phones: Phones) -> None:
+    """Texts come in. What alice answers reaches the phone, which the page shows, and is answered there."""
+    count = secrets.randbelow(900_000) + 100_000
+    await asyncio.to_thread(phone.send, phones.control_port, f"There are {count} tulips – and bees.", ROSE)
+    await page.open_chat(AS_SHOWN)
+    await page.wait_message(FIRST)
+    await page.wait_message(f"There are {count} tulips – and bees.")
+    await page.send(f"All {count} of them?")
+    await phones.got(f"All {count} of them?")
+    await page.wait_received(f"All {count} of them?")
+    await page.wait_message(f"I would have said {count + 1}.")

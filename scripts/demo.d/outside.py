@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from terminal import boxed
 
 MAIL_SECONDS = 60.0
 _SHOWN = ("From", "To", "Subject", "In-Reply-To")
@@ -52,9 +53,7 @@ def as_text(mail: EmailMessage) -> str:
     """A mail for a terminal: what matters of its header, and its text."""
     header = [f"{name}: {mail[name]}" for name in _SHOWN if mail[name]]
     files = [f"[{part.get_filename()}, {part.get_content_type()}]" for part in mail.iter_attachments()]
-    lines = [*header, "", *_body(mail).splitlines(), *files]
-    safe = ["".join(each if each.isprintable() else " " for each in line) for line in lines]
-    return "\n".join(["  a mail left:", *(f"  | {line}" for line in safe), ""])
+    return boxed("a mail left", [*header, "", *_body(mail).splitlines(), *files])
 
 
 def _body(mail: EmailMessage) -> str:

@@ -24,6 +24,20 @@ class Relay(msgspec.Struct, frozen=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 25
 
 
+class Wire(msgspec.Struct, frozen=True, tag_field="kind", tag="wire"):
+    """A wire."""
+
+    length: int
+    colour: str = "red"
+
+
+class Radio(msgspec.Struct, frozen=True, tag_field="kind", tag="radio"):
+    """A radio."""
+
+    channel: int = 1
+    pass_file: str = ""
+
+
 class Options(msgspec.Struct, frozen=True):
     """Options of the sample backend.
 
@@ -32,6 +46,7 @@ class Options(msgspec.Struct, frozen=True):
     relay: Relay | None = None
     relays: tuple[Relay, ...] = ()
     named: dict[str, Relay] = {}
+    links: dict[str, Wire | Radio] = {}
     mode: Literal["fast", "slow"] = "fast"
     ports: tuple[int, ...] = ()
     timeout: Annotated[float, Meta(gt=0)] = 5.0

@@ -120,6 +120,42 @@ def test_check_finds_options_that_the_backend_does_not_like(
     )
 
 
+def test_check_tells_every_option_that_the_backend_does_not_like(tmp_path: Path) -> None:
+    text = """
+    [gateway."sms.example.com"]
+    backend = "sms"
+    secret = "x"
+    [gateway."sms.example.com".options]
+    country = "USA"
+    segments_notice = 90
+    [gateway."sms.example.com".options.routes.main]
+    carrier = "smpp"
+    host = "x"
+    system_id = "me"
+    port = 70000
+    password_file = "none"
+    [gateway."sms.example.com".options.numbers]
+    "+15551230001" = { user = "alice" }
+    """
+    file = write(tmp_path, DATA + text)
+    result = run("check", "--offline", "-c", file)
+    assert result.exit_code == 1
+    options = 'gateway."sms.example.com".options'
+    told = [
+        f"{options}.routes.main.port: expected 0 to 65535, found 70000",
+        f"{options}.routes.main.password_file: No such file or directory: {tmp_path}/none",
+        f"{options}.numbers.\"+15551230001\".user: expected a JID like alice@example.com, found 'alice'",
+        f'{options}.country: expected one like "US" or "DE", found \'USA\'',
+        f"{options}: segments_notice, most_segments: expected 1 to 255, and most_segments the larger",
+    ]
+    assert [line for line in result.output.splitlines() if line.startswith("bad")] == [
+        f"bad   sms.example.com: {line}" for line in told
+    ]
+    started = run("run", "-c", file)
+    assert started.exit_code == 1
+    assert started.stderr.splitlines() == told
+
+
 def test_check_lists_options(config: Path) -> None:
     result = run("check", "--options", "-c", config)
     assert result.exit_code == 0

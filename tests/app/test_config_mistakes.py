@@ -143,6 +143,35 @@ GATEWAYS = [
         HEAD + "options.named.'a.b' = {host='a', port=0}",
         f'{GATEWAY}.options.named."a.b".port: expected a whole number from 1 to 65535, found 0',
     ),
+    # tables of several kinds
+    (
+        HEAD + "options.links.a = {length=1}",
+        f'{GATEWAY}.options.links.a.kind: missing; expected one of "wire", "radio"',
+    ),
+    (
+        HEAD + "options.links.a = {kind='wyre'}",
+        f'{GATEWAY}.options.links.a.kind: expected one of "wire", "radio", '
+        'found "wyre"; did you mean "wire"?',
+    ),
+    (
+        HEAD + "options.links.a = {kind=1}",
+        f'{GATEWAY}.options.links.a.kind: expected one of "wire", "radio", found 1',
+    ),
+    (HEAD + "options.links.a = 5", f"{GATEWAY}.options.links.a: expected a table, found 5"),
+    (
+        HEAD + "options.links.a = {kind='wire'}",
+        f"{GATEWAY}.options.links.a.length: missing; expected a whole number",
+    ),
+    (
+        HEAD + "options.links.a = {kind='radio', length=1}",
+        f"{GATEWAY}.options.links.a.length: unknown key; known here: channel, pass_file",
+    ),
+    # tables that stand above or below each other
+    (HEAD + "ports = [1]", f"{GATEWAY}.ports: unknown key here; it belongs in [{GATEWAY}.options]"),
+    (
+        HEAD + "options.allow_private_networks = true",
+        f"{GATEWAY}.options.allow_private_networks: unknown key here; it belongs in [{GATEWAY}]",
+    ),
     (HEAD + "options.ports = [1, 'x']", f'{GATEWAY}.options.ports[1]: expected a whole number, found "x"'),
     (
         HEAD + "options.ports = [1]\noptions.mode = 'slow'",

@@ -170,6 +170,7 @@ async def test_subject_both_ways(scene: Scene) -> None:
     subject = await alice.wait(is_subject(scene.room))
     assert subject["subject"] == "from IRC"
     bob.send(f"MODE {scene.channel} +o {scene.nick}")
+    await bob.sync()
     alice.send(f"<message to='{scene.room}' type='groupchat' id='s1'><subject>from\nXMPP</subject></message>")
     await bob.wait_for(rf"TOPIC {scene.channel} :from XMPP")
     assert (await alice.wait(is_subject(scene.room)))["subject"] == "from XMPP"

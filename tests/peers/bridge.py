@@ -27,7 +27,8 @@ class ComponentServer(Protocol):
 @dataclass
 class BridgeSetup:
     """What the bridge is to serve. `networks` are TOML lines below the IRC gateway's options; `data_dir` is
-    the bridge's folder, if not given. `module` is run in place of the bridge's own, with its arguments."""
+    the bridge's folder, if not given. `module` is run in place of the bridge's own, with its arguments. `top`
+    are keys above all tables, with their values as TOML."""
 
     networks: str = ""
     options: str = "throttle_burst = 1000\nthrottle_per_second = 1000.0\n"
@@ -65,7 +66,9 @@ class Bridge(Daemon):
         """Write the configuration from `setup`; call it again after a change, before `restart`."""
         setup = self.setup
         store = f'[store]\nurl = "{setup.store_url}"\n' if setup.store_url else ""
+        top = "".join(f"{name} = {value}\n" for name, value in setup.top.items())
         self.config_file.write_text(
+            f"{top}"
             f'data_dir = "{setup.data_dir or self.folder}"\n'
             f"{store}"
             f'[xmpp]\nhost = "127.0.0.1"\nport = {self.server.component_port}\n'

@@ -173,22 +173,27 @@ class ConversePage:
 
     async def wait_title(self, text: str, seconds: float = PROMPT_SECONDS) -> None:
         """Wait until the open room is called that."""
-        selector = f"converse-muc-heading .chatbox-title:has-text({json.dumps(text)})"
+        selector = f"converse-muc-heading .chatbox-title:has-text({_quoted(text)})"
         await self._wait(f"the title {text!r}", selector, seconds)
 
     async def wait_occupant(self, nick: str, seconds: float = PROMPT_SECONDS) -> None:
         """Wait until the room's list of occupants shows a nick."""
-        selector = f"converse-muc-sidebar .occupant-nick:has-text({json.dumps(nick)})"
+        selector = f"converse-muc-sidebar .occupant-nick:has-text({_quoted(nick)})"
         await self._wait(f"the occupant {nick}", selector, seconds)
 
     async def wait_message(self, text: str, seconds: float = PROMPT_SECONDS) -> None:
         """Wait until a message that holds this text is shown."""
-        selector = f"converse-chat-message:has-text({json.dumps(text)})"
+        selector = f"converse-chat-message:has-text({_quoted(text)})"
         await self._wait(f"a message with {text!r}", selector, seconds)
+
+    async def wait_received(self, text: str, seconds: float = PROMPT_SECONDS) -> None:
+        """Wait until one of our messages with this text has the sign that it was received (XEP-0184)."""
+        selector = f"converse-chat-message:has-text({_quoted(text)}):has(.chat-msg__receipt)"
+        await self._wait(f"the receipt for {text!r}", selector, seconds)
 
     async def open_chat(self, name: str, seconds: float = PROMPT_SECONDS) -> None:
         """Click on somebody in the list of contacts, once they are there."""
-        selector = f"converse-roster-contact:has-text({json.dumps(name)}) a.open-chat"
+        selector = f"converse-roster-contact:has-text({_quoted(name)}) a.open-chat"
         await self._wait(f"the contact {name}", selector, seconds)
         await self.page.locator(selector).first.click()
 
@@ -200,6 +205,11 @@ class ConversePage:
 
     async def screenshot(self, file: Path) -> None:
         await self.page.screenshot(path=str(file))
+
+
+def _quoted(text: str) -> str:
+    """As a string of CSS, which knows JSON's escapes of quotes, but not those of other characters."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 @contextlib.asynccontextmanager

@@ -115,7 +115,7 @@ function send(session, entry) {
 
 function took(entry, response) {
   const status = response.command_status;
-  const told = { event: 'answer', n: entry.n, status, tries: entry.tries, command: response.command };
+  const told = { event: 'answer', n: entry.n, status, tries: entry.tries, command: response.command, receipt: entry.receipt };
   if (status === 0) world.count.delivered += 1;
   else if (FOR_NOW.has(status) && !entry.once) {
     const here = world;
@@ -178,7 +178,7 @@ function report(pdu, id, wanted) {
   };
   if (wanted.tlvs !== false) Object.assign(fields, { receipted_message_id: named, message_state: STATES[stat] });
   if (wanted.network) fields.network_error_code = { hex: wanted.network };
-  return { fields };
+  return { fields, receipt: id };
 }
 
 function messageOf(pdu) {

@@ -16,6 +16,9 @@ from tests.peers.daemon import Daemon, find_program, free_port, running, scratch
 from tests.peers.tls import make_certificates
 
 ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache/smsc"
+INSTALLED = CACHE / ".installed"
+"""Is there when all is that npm is asked for."""
 SYSTEM_ID, PASSWORD = "bridge", "secret12"
 PROMPT_SECONDS = 10.0
 
@@ -47,14 +50,15 @@ class Smsc(Daemon):
         return [find_program("node"), str(ROOT / "tests/peers/smsc.js"), json.dumps(self._config)]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "NODE_PATH": str(ROOT / ".cache/smsc/node_modules")}
+        return {**os.environ, "NODE_PATH": str(CACHE / "node_modules")}
 
 
 class PhoneNetwork:
     """What a test asks of the SMSC, and hears of it.
 
     `events` is all that happened since the last `reset`, in order: `bind`, `submit`, `text` (a phone has a
-    whole text), `answer` (of the ESME to a deliver_sm), `enquiry`, `unbind`, `closed`, ...
+    whole text), `answer` (of the ESME to a deliver_sm; `receipt` is the id of the text that it tells of),
+    `enquiry`, `unbind`, `closed`, ...
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -135,6 +139,14 @@ class PhoneNetwork:
     def of_kind(self, kind: str) -> list[Event]:
         """The events of one kind so far."""
         return [event for event in self.events if event["event"] == kind]
+
+    async def news(self) -> list[Event]:
+        """Wait until something has happened, and take it out of `events`."""
+        while not self.events:
+            self._news.clear()
+            await self._news.wait()
+        happened, self.events = self.events, []
+        return happened
 
     async def wait(
         self,

@@ -99,11 +99,14 @@ class Twilio:
     `phones`: what each number outside got, in order. `asked`: (method, path) of each request. `forms`: each
     text that was handed over; `next`: behaviours for the next ones. `odd`: (status, body) for all requests.
     `reach`: where addresses of customers really are (a proxy's work). `media`: file name -> (type, content);
-    `media_status`: answers to the next requests for one; `redirects` of the files' own host; `shown`: the
-    `Authorization` that this one was shown."""
+    `media_status`: answers to the next requests for one; `media_at`: the files' own host (at `media_port` the
+    same server is, too); its `redirects`; `shown`: the `Authorization` that it was shown. `pause`: seconds
+    before the first retry of a call; each later one waits for twice as long."""
 
     def __init__(self, port: int, ca_file: Path) -> None:
         self.port = port
+        self.media_port = free_port()
+        self.media_at = f"https://{MEDIA_HOST}:{port}"
         self.ca_file = ca_file
         self.url = f"https://localhost:{port}"
         self.accounts: dict[str, Account] = {}
@@ -116,9 +119,11 @@ class Twilio:
         self.reach: dict[str, str] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
         self.media_status: list[int] = []
+        self.without_lists: set[str] = set()
         self.odd: tuple[int, str] | None = None
         self.shown: list[str] = []
         self.redirects: dict[str, str] = {}
+        self.pause = 0.0
         self.arrived = asyncio.Event()
 
     # --- customers, and people outside ---
@@ -190,6 +195,7 @@ class Twilio:
             called = await self.post(address, urlencode(fields).encode(), headers, attempt)
             if not self._again(called.status, policies):
                 break
+            await asyncio.sleep(self.pause * 2 ** (attempt - 1))
         return called
 
     async def post(
@@ -218,7 +224,7 @@ class Twilio:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Any request to the provider."""
         self.asked.append((request.method, request.path))
-        if request.host.partition(":")[0] == MEDIA_HOST:
+        if request.host == urlsplit(self.media_at).netloc:
             return self._file(request)
         if self.odd is not None:
             return web.Response(status=self.odd[0], text=self.odd[1])
@@ -274,6 +280,8 @@ class Twilio:
     async def _media(self, request: web.Request, account: Account, parts: list[str]) -> web.Response:
         """The list of a text's files, or one of them, which is elsewhere."""
         if len(parts) == 6:
+            if parts[4] in self.without_lists:
+                return error(20404)
             files = self.messages[parts[4]]["files"]
             listed = [
                 {
@@ -288,7 +296,7 @@ class Twilio:
             return web.Response(status=self.media_status.pop(0))
         if parts[6] not in self.media:
             return error(20404)
-        raise web.HTTPTemporaryRedirect(f"https://{MEDIA_HOST}:{self.port}/{parts[6]}?sig=short-lived")
+        raise web.HTTPTemporaryRedirect(f"{self.media_at}/{parts[6]}?sig=short-lived")
 
     def _file(self, request: web.Request) -> web.Response:
         self.shown.append(request.headers.get("Authorization", ""))
@@ -387,7 +395,8 @@ async def running_twilio(folder: Path) -> AsyncIterator[Twilio]:
     app.router.add_route("*", "/{tail:.*}", provider.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.5, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", provider.port, ssl_context=context).start()
+    for port in (provider.port, provider.media_port):
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
     try:
         yield provider
     finally:

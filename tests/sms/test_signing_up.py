@@ -68,6 +68,7 @@ async def test_without_a_number() -> None:
         ({ASSIGNED: "+15550001111", "notice": "0"}, "notice"),
         ({ASSIGNED: "+15550001111", "notice": "999"}, "notice"),
         ({ASSIGNED: "+15550001111", "notice": "x"}, "notice"),
+        ({ASSIGNED: "+15550001111", "texts_per_day": "0"}, "texts_per_day"),
         ({ASSIGNED: "+15550001111", "country": "U\nS"}, "country"),
         ({ASSIGNED: "+15550001111\n" * 1000}, ASSIGNED),
     ],
@@ -153,7 +154,10 @@ def test_the_form_shows_what_fits() -> None:
     form = _backend(**HOOKS).registration(NET, {ASSIGNED: "+15550001111 main\n+15550002222 main"})
     assert {"provider", "token", "default"} <= {each.name for each in form.fields}
     assert "+15550001111" in form.instructions
-    assert {each.name for each in form.fields if each.admin} == {ASSIGNED, CONFIGURED}
+    own = {ASSIGNED: "+15550001111 main", "provider": "twilio", "number": "+15550003333"}
+    [default] = [each for each in _backend(**HOOKS).registration(NET, own).fields if each.name == "default"]
+    assert [value for value, _ in default.choices] == ["+15550001111", "+15550003333"]
+    assert {each.name for each in form.fields if each.admin} == {ASSIGNED, CONFIGURED, "texts_per_day"}
 
 
 @pytest.mark.parametrize(
@@ -162,21 +166,42 @@ def test_the_form_shows_what_fits() -> None:
         ({"routes": {}}, "routes"),
         ({"routes": {"Main": ROUTE}}, "routes"),
         ({"routes": {"own": ROUTE}}, "routes"),
-        ({"numbers": {"555": NumberOptions(user="alice")}}, "numbers.555.user"),
-        ({"numbers": {"x": NumberOptions(user="alice@x")}}, "numbers.x"),
-        ({"numbers": {"+15550001111": NumberOptions(user="a@x", route="no")}}, "numbers.+15550001111.route"),
+        ({"numbers": {"555": NumberOptions(user="alice")}}, 'numbers."555".user'),
+        ({"numbers": {"x": NumberOptions(user="alice@x")}}, 'numbers."x"'),
+        (
+            {"numbers": {"+15550001111": NumberOptions(user="a@x", route="no")}},
+            'numbers."+15550001111".route',
+        ),
         ({"country": "XX"}, "country"),
         ({"segments_notice": 50}, "segments_notice"),
         ({"texts_per_day": 0}, "texts_per_day"),
+        ({"give_up_hours": 0.0}, "give_up_hours"),
         ({"webhook_listen": "127.0.0.1:80"}, "webhook_listen, webhook_url"),
         ({**HOOKS, "webhook_listen": "nowhere"}, "webhook_listen"),
-        ({**HOOKS, "webhook_url": "ftp://x"}, "webhook_url"),
+        ({**HOOKS, "webhook_url": "ftp://x"}, "webhook_url: expected an https address"),
+        ({**HOOKS, "webhook_url": "http://sms.example.com"}, "webhook_url: expected an https address"),
     ],
 )
 def test_options_that_cannot_work_are_named(given: dict[str, object], names: str) -> None:
     with pytest.raises(ValueError, match=r".") as wrong:
         create(_options(**given))
     assert str(wrong.value).startswith(names)
+
+
+def test_all_that_cannot_work_is_told_at_once() -> None:
+    route = SmppOptions(host=" ", system_id="x", port=-1, tls="off")
+    with pytest.raises(ValueError, match=r".") as wrong:
+        create(
+            _options(routes={"main": route}, numbers={"1": NumberOptions(user="a", route="no")}, country="X")
+        )
+    assert [line.partition(": ")[0] for line in str(wrong.value).splitlines()] == [
+        "routes.main.host",
+        "routes.main.port",
+        'numbers."1"',
+        'numbers."1".user',
+        'numbers."1".route',
+        "country",
+    ]
 
 
 def test_a_password_file_that_is_not_there(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from backends.sms.carrier import Desk, NotPossible
 from backends.sms.http.access import own_access
 from backends.sms.http.client import SECONDS, Client
 from backends.sms.http.line import Line
-from backends.sms.http.missed import Missed
+from backends.sms.http.missed import Missed, begin
 from backends.sms.http.options import OWN, TwilioOptions, access
 from backends.sms.http.reasons import LATER, failure, refusal
 from backends.sms.http.rest import NoAnswer, NotReached, Reply, Rest
@@ -20,6 +20,7 @@ from bridge.api import (
     Attachment,
     Capabilities,
     Content,
+    Host,
     Later,
     Outcome,
     Reason,
@@ -86,6 +87,10 @@ class TwilioCarrier:
         finally:
             await self.close()
 
+    async def connected(self, host: Host, number: str) -> None:
+        """See `Carrier.connected`: texts from before it had the number are not for it."""
+        await begin(host, number)
+
     async def close(self) -> None:
         """Close its connections; the end of `run` does it, too."""
         await self._client.close()
@@ -118,7 +123,7 @@ class TwilioCarrier:
             after = reply.after if reply.after is not None else SOON
             return Later(min(max(after, SOON), LATEST), "The provider takes no more texts for now.")
         if reply.status >= 500 or reply.status == 408:
-            return Unknown(f"The provider has a fault ({reply.status}), and may have sent it or not.")
+            return Unknown(f"The provider has a fault ({reply.status}).")
         reason, words = refusal(reply.status, reply.code, reply.message)
         if not reply.ok:
             return Refused(reason, words)

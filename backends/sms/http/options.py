@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,20 +38,31 @@ class TwilioOptions(
 
 
 def check(options: TwilioOptions, name: str) -> None:
-    """Raise `ValueError`, naming the option, for values that cannot work; reads the files that are named."""
+    """Raise `ValueError`, with a line for each option whose value cannot work; reads the files that are
+    named."""
     if not _NAME.fullmatch(name) or name == OWN:
         raise ValueError(f"routes.{name}: expected a name of small letters, digits, - and _, and not {OWN!r}")
+    lines = [f"routes.{name}.{option}: {what}" for option, what in _wrong(options)]
+    try:
+        access(options, name)
+    except ValueError as error:
+        lines.append(str(error))
+    if lines:
+        raise ValueError("\n".join(lines))
+
+
+def _wrong(options: TwilioOptions) -> Iterator[tuple[str, str]]:
+    """Options, and what is wrong with them."""
     if not SID.fullmatch(options.account_sid):
-        raise ValueError(f"routes.{name}.account_sid: expected AC0123..., found {options.account_sid!r}")
+        yield "account_sid", f"expected AC0123..., found {options.account_sid!r}"
     parts = urlsplit(options.api)
     plain = not (parts.username or parts.query or parts.fragment)
     if parts.scheme != "https" or not parts.hostname or not plain:
-        raise ValueError(f"routes.{name}.api: expected an https address, found {options.api!r}")
+        yield "api", f"expected an https address, found {options.api!r}"
     if not 1 <= options.max_in_flight <= 1000:
-        raise ValueError(f"routes.{name}.max_in_flight: expected 1 to 1000, found {options.max_in_flight}")
+        yield "max_in_flight", f"expected 1 to 1000, found {options.max_in_flight}"
     if options.ca_file and not Path(options.ca_file).is_file():
-        raise ValueError(f"routes.{name}.ca_file: no such file: {options.ca_file}")
-    access(options, name)
+        yield "ca_file", f"no such file: {options.ca_file}"
 
 
 def access(options: TwilioOptions, name: str) -> Access:
@@ -65,8 +77,10 @@ def access(options: TwilioOptions, name: str) -> Access:
 def _secret(file: str, option: str) -> str:
     try:
         lines = Path(file).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{option}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{option}: {error.strerror}: {file}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{option}: not UTF-8 text: {file}") from None
     if not lines or not lines[0].strip():
         raise ValueError(f"{option}: the file has no secret in its first line")
     return lines[0].strip()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets as random
+import base64
+import hmac
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +16,12 @@ from bridge.api import RegistrationRefused, Resolver
 SECONDS = 20.0
 
 
-def new_hook() -> str:
-    """A word that nobody guesses, for the address of an account's webhooks: its setting `hook`."""
-    return random.token_urlsafe(24)
+def hook_of(sid: str, token: str, number: str) -> str:
+    """A word that nobody guesses who has not the token, for the address of an account's webhooks: its setting
+    `hook`. The same for the same account: what the provider was told before stays right, also where a
+    registration comes to nothing in the end."""
+    made = hmac.digest(token.encode(), f"{sid} {number}".encode(), "sha256")
+    return base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
 async def try_account(

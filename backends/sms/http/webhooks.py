@@ -113,7 +113,10 @@ class Webhooks:
     async def run(self, desk: Desk, own: Own, *, own_api: str = "", ca_file: str = "") -> None:
         """Listen until cancelled. `own_api` and `ca_file`: for users' own accounts, see `own_access` and
         `TwilioOptions`. Raises `ConnectionLost` where that cannot be done now."""
-        await asyncio.to_thread(importlib.import_module, "aiohttp.web")  # it takes a tenth of a second
+        # It takes a tenth of a second. First the whole of the package: where another thread is loading that
+        # at the same time, it is waited for, and a part of it would not be.
+        for name in ("aiohttp", "aiohttp.web"):
+            await asyncio.to_thread(importlib.import_module, name)
 
         async def owned(hook: str) -> Line | None:
             host = await own(hook)

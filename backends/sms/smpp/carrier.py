@@ -67,8 +67,12 @@ class SmppCarrier:
         """See `Carrier.send`."""
         return await self._sender.send(outgoing)
 
+    async def connected(self, host: Host, number: str) -> None:
+        """See `Carrier.connected`."""
+        self.wake(host)
+
     def wake(self, host: Host) -> None:
-        """See `Carrier.wake`."""
+        """Look after the parts of texts that an account waits for."""
         if self._arrivals is None:
             self._woken[host.account.id] = host
         else:

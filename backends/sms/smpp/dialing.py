@@ -3,11 +3,11 @@ that is wanted."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from asyncio import StreamReader, StreamWriter
 
+from backends.sms.smpp.gathering import open_gathering
 from backends.sms.smpp.trouble import LinkFailed
 from bridge.api import ConnectionLost, Resolver
 
@@ -27,9 +27,7 @@ async def dial(
     for endpoint in endpoints[:_MOST_ADDRESSES]:
         name = endpoint.name if context is not None else None
         try:
-            reader, writer = await asyncio.open_connection(
-                endpoint.host, endpoint.port, ssl=context, server_hostname=name
-            )
+            reader, writer = await open_gathering(endpoint.host, endpoint.port, context, name)
         except OSError as error:
             first = first or error
         else:

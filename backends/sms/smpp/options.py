@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -47,8 +48,9 @@ class SmppOptions(
     `source_npi`: of our numbers (-1: as the number says). `validity_hours`: so long the carrier tries to
     deliver (0: as long as it likes).
 
-    `reports`: ask for receipts. `receipt_ids`: how they write the ids of our texts: "same" as in the answers,
-    "hex" where answers have decimal numbers, "decimal" where they have hexadecimal ones.
+    `reports`: ask for receipts. `unmarked_receipts`: for carriers that do not mark them; what looks like one
+    is then taken for one, whoever sent it. `receipt_ids`: how they write the ids of our texts: "same" as in
+    the answers, "hex" where answers have decimal numbers, "decimal" where they have hexadecimal ones.
 
     `country`: of numbers that come without their country ("US"). `parts_seconds`: for so long the parts of a
     long text are waited for.
@@ -73,6 +75,7 @@ class SmppOptions(
     source_npi: int = -1
     validity_hours: int = 0
     reports: bool = True
+    unmarked_receipts: bool = False
     receipt_ids: Literal["same", "hex", "decimal"] = "same"
     country: str = ""
     parts_seconds: float = 600.0
@@ -84,36 +87,43 @@ class SmppOptions(
 
 
 def check(options: SmppOptions, name: str) -> None:
-    """Raise `ValueError`, naming the option of route `name`, for values that cannot work; reads the files
-    that are named."""
-    where = f"routes.{name}"
+    """Raise `ValueError`, with a line for each option of route `name` whose value cannot work; reads the
+    files that are named."""
+    wrong = [*_wrong_texts(options), *_wrong_numbers(options)]
+    lines = [f"routes.{name}.{option}: {what}" for option, what in wrong]
+    for reads in (tls_context, read_password):
+        try:
+            reads(options, name)
+        except ValueError as error:
+            lines.append(str(error))
+    if lines:
+        raise ValueError("\n".join(lines))
+
+
+def _wrong_texts(options: SmppOptions) -> Iterator[tuple[str, str]]:
+    """Options, and what is wrong with them."""
     if not options.host.strip():
-        raise ValueError(f"{where}.host: must be set")
+        yield "host", "must be set"
     if not options.system_id:
-        raise ValueError(f"{where}.system_id: must be set")
+        yield "system_id", "must be set"
     for option, most in _LENGTHS.items():
         value = getattr(options, option)
         if not value.isascii() or not (value.isprintable() or not value):
-            raise ValueError(f"{where}.{option}: expected ASCII characters")
-        if len(value) > most:
-            raise ValueError(f"{where}.{option}: at most {most} characters")
-    for option, (least, most_) in _RANGES.items():
-        if not least <= getattr(options, option) <= most_:
-            raise ValueError(f"{where}.{option}: expected {least:g} to {most_:g}")
-    _check_addresses(options, where)
-    if options.ca_file and not Path(options.ca_file).is_file():
-        raise ValueError(f"{where}.ca_file: no such file: {options.ca_file}")
-    tls_context(options, name)
-    read_password(options, name)
-
-
-def _check_addresses(options: SmppOptions, where: str) -> None:
-    if options.source_ton != -1 and options.source_ton not in _TONS:
-        raise ValueError(f"{where}.source_ton: expected 0 to 6, or -1")
-    if options.source_npi != -1 and options.source_npi not in _NPIS:
-        raise ValueError(f"{where}.source_npi: expected one of {', '.join(map(str, _NPIS))}, or -1")
+            yield option, "expected ASCII characters"
+        elif len(value) > most:
+            yield option, f"at most {most} characters"
     if options.country and options.country not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f'{where}.country: expected one like "US" or "DE", found {options.country!r}')
+        yield "country", f'expected one like "US" or "DE", found {options.country!r}'
+
+
+def _wrong_numbers(options: SmppOptions) -> Iterator[tuple[str, str]]:
+    for option, (least, most) in _RANGES.items():
+        if not least <= (value := getattr(options, option)) <= most:
+            yield option, f"expected {least:g} to {most:g}, found {value:g}"
+    if options.source_ton != -1 and options.source_ton not in _TONS:
+        yield "source_ton", f"expected 0 to 6, or -1, found {options.source_ton}"
+    if options.source_npi != -1 and options.source_npi not in _NPIS:
+        yield "source_npi", f"expected one of {', '.join(map(str, _NPIS))}, or -1, found {options.source_npi}"
 
 
 def read_password(options: SmppOptions, name: str) -> str:
@@ -123,8 +133,10 @@ def read_password(options: SmppOptions, name: str) -> str:
     where = f"routes.{name}.password_file"
     try:
         lines = Path(options.password_file).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{where}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{where}: {error.strerror}: {options.password_file}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{where}: not UTF-8 text: {options.password_file}") from None
     password = lines[0] if lines else ""
     if not password.isascii() or len(password) > _PASSWORD_LENGTH:
         raise ValueError(f"{where}: a password has at most {_PASSWORD_LENGTH} ASCII characters")
@@ -135,6 +147,8 @@ def tls_context(options: SmppOptions, name: str) -> ssl.SSLContext | None:
     """How the SMSC is verified; None without TLS. Raises ValueError."""
     if options.tls == "off":
         return None
+    if options.ca_file and not Path(options.ca_file).is_file():
+        raise ValueError(f"routes.{name}.ca_file: no such file: {options.ca_file}")
     try:
         return ssl.create_default_context(cafile=options.ca_file or None)
     except OSError as error:

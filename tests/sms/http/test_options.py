@@ -40,7 +40,7 @@ def test_good_options(good: TwilioOptions, tmp_path: Path) -> None:
         ({"account_sid": "AC/../x012345"}, r"routes\.us\.account_sid"),
         ({"auth_token_file": "missing"}, r"routes\.us\.auth_token_file: .*No such file"),
         ({"auth_token_file": "empty"}, r"routes\.us\.auth_token_file: the file has no secret"),
-        ({"auth_token_file": "latin"}, r"routes\.us\.auth_token_file: .*decode"),
+        ({"auth_token_file": "latin"}, r"routes\.us\.auth_token_file: not UTF-8"),
         ({"signing_key_file": "missing"}, r"routes\.us\.signing_key_file"),
         ({"api": "http://api.twilio.com"}, r"routes\.us\.api"),
         ({"api": "api.twilio.com"}, r"routes\.us\.api"),

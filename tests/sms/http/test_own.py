@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from backends.sms.http.access import own_access
 from backends.sms.http.carrier import own_carrier
-from backends.sms.http.own import new_hook, point_here, try_account
+from backends.sms.http.own import hook_of, point_here, try_account
 from backends.sms.values import Outgoing
 from bridge.api import Account as Registered
 from bridge.api import AccountId, ContactId, NetworkId, RegistrationRefused, Sent
@@ -29,7 +30,12 @@ def theirs(provider: Twilio) -> Account:
 
 @pytest.fixture
 def settings(theirs: Account) -> dict[str, str]:
-    return {"provider": "twilio", "sid": theirs.sid, "number": OWN, "hook": new_hook()}
+    return {
+        "provider": "twilio",
+        "sid": theirs.sid,
+        "number": OWN,
+        "hook": hook_of(theirs.sid, theirs.token, OWN),
+    }
 
 
 @pytest.fixture
@@ -184,6 +190,8 @@ def test_where_twilio_is() -> None:
 
 
 def test_hooks_are_not_guessed() -> None:
-    hooks = {new_hook() for _ in range(1000)}
-    assert len(hooks) == 1000
-    assert all(len(each) == 32 for each in hooks)
+    mine = hook_of("AC1", "token", OWN)
+    assert mine == hook_of("AC1", "token", OWN)
+    others = {hook_of("AC2", "token", OWN), hook_of("AC1", "nekot", OWN), hook_of("AC1", "token", PHONE)}
+    assert len({mine, *others}) == 4
+    assert all(re.fullmatch("[A-Za-z0-9_-]{43}", each) for each in {mine, *others})

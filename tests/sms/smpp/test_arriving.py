@@ -13,7 +13,7 @@ import pytest
 
 from backends.sms.smpp import arrivals
 from backends.sms.smpp.incoming import Tlv
-from backends.sms.values import Arrived, Report, Verdict
+from backends.sms.values import Arrived, Outgoing, Report, Verdict
 from bridge.api import ContactId, Host, Sent
 from tests.peers.smsc import PhoneNetwork, Smsc, address
 from tests.sms.smpp.stage import OTHERS, OURS, PHONE, TestDesk, ids, on_stage, until
@@ -65,6 +65,23 @@ async def test_any_coding_is_shown(
     async with on_stage(smsc, phones, tmp_path) as stage:
         assert await phones.answer(await phones.text(PHONE, OURS, octets, **fields)) == 0
         assert stage.desk.texts == [text]
+
+
+async def test_a_number_that_is_somebody_elses_by_the_next_text(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
+) -> None:
+    async with on_stage(smsc, phones, tmp_path) as stage:
+        hosts = stage.desk.hosts
+        before, after = hosts[OURS], hosts[OTHERS]
+        assert await phones.answer(await phones.text(PHONE, OURS, "one")) == 0
+        hosts[OURS] = after
+        assert await phones.answer(await phones.text(PHONE, OURS, "two")) == 0
+        del hosts[OURS]
+        assert await phones.answer(await phones.text(PHONE, OURS, "three")) == FOR_GOOD
+        assert [[event.content.text for event in each.events] for each in (before, after)] == [
+            ["one"],
+            ["two"],
+        ]
 
 
 async def test_the_carriers_own_alphabet(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
@@ -268,7 +285,7 @@ async def test_too_much_at_once_is_not_read(
         ({}, {}, Verdict.DELIVERED, ""),
         ({"tlvs": False}, {}, Verdict.DELIVERED, ""),
         ({"text": ""}, {}, Verdict.DELIVERED, ""),
-        ({"tlvs": False, "esm_class": 0}, {}, Verdict.DELIVERED, ""),
+        ({"tlvs": False, "esm_class": 0}, {"unmarked_receipts": True}, Verdict.DELIVERED, ""),
         (
             {"stat": "UNDELIV", "err": "001"},
             {},
@@ -305,6 +322,15 @@ async def test_each_part_has_its_receipt(smsc: Smsc, phones: PhoneNetwork, tmp_p
         outcome = await stage.send("x" * 400)
         await stage.desk.wait(lambda: len(stage.desk.reports) == 3)
         assert sorted(report.id for report in stage.desk.reports) == sorted(ids(outcome))
+
+
+async def test_a_receipt_for_what_went_out_under_a_name(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
+) -> None:
+    async with on_stage(smsc, phones, tmp_path, desk=TestDesk("Rose & Co")) as stage:
+        outcome = await stage.carrier.send(Outgoing("Rose & Co", ContactId(PHONE), "Tea is ready", "key"))
+        await stage.desk.wait(lambda: stage.desk.reports)
+        assert [report.id for report in stage.desk.reports] == ids(outcome)
 
 
 async def test_what_is_not_final_is_not_told(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
