@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.engine import Engine
 
 from bridge.store.database import Reader
+from bridge.store.queues import EVENTS
 from bridge.store.statements import insert_or_replace
 from bridge.store.tables import cursors
 from bridge.store.writer import Writer
@@ -19,7 +20,7 @@ class Cursors:
     def __init__(self, engine: Engine, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
-        self._put = insert_or_replace(engine, cursors)
+        self._put = insert_or_replace(engine, cursors, place=EVENTS)
 
     async def get(self, account: str, name: str) -> str | None:
         """The value; None before the first `put`."""

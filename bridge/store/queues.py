@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Table, bindparam, delete, literal_column, select, update
 from sqlalchemy.engine import Connection, Engine
 
+from bridge.store.batches import Place
 from bridge.store.database import Reader
 from bridge.store.errors import StoreDown
 from bridge.store.statements import (
@@ -24,6 +25,15 @@ from bridge.store.writer import Writer
 
 Settled = Literal["sent", "failed", "unknown"]
 NewId = Callable[[], int]
+
+EVENTS = Place("inbox", 0)
+"""New events, and cursors, which move with them: in the order given."""
+_SETTLED_EVENTS = Place("inbox", 1)
+
+_COMMANDS, _ATTEMPTS, _SENT = (Place("outbox", turn) for turn in range(3))
+"""What is written of a row in one transaction is given in this order, too. What puts a row off may be
+followed by another attempt, and what lets a dedupe key be used again by a row that needs that: these have no
+place."""
 
 
 class InboxRow(NamedTuple):
@@ -60,7 +70,8 @@ class _Put:
     one database may make the same id: then the row, which belongs to another account, gets a new one.
     """
 
-    def __init__(self, engine: Engine, table: Table, new_id: NewId) -> None:
+    def __init__(self, engine: Engine, table: Table, new_id: NewId, place: Place) -> None:
+        self.place = place
         self._insert = insert_new(engine, table)
         self._stored = select(table.c.id, table.c.gateway, table.c.account).where(
             table.c.id.in_(bindparam("ids", expanding=True))
@@ -91,7 +102,7 @@ class _PutEvent(_Put):
     """Also moves cursors, those of duplicates too: the network has shown that it sends them again."""
 
     def __init__(self, engine: Engine, new_id: NewId) -> None:
-        super().__init__(engine, inbox, new_id)
+        super().__init__(engine, inbox, new_id, EVENTS)
         self._move = insert_or_replace(engine, cursors)
 
     def __call__(self, connection: Connection, rows: list[dict[str, Any]]) -> list[int | None]:
@@ -111,10 +122,6 @@ class _Queue:
         self._writer = writer
         self._reader = reader
         self._table = table
-        change = update(table).where(table.c.id == bindparam("row"))
-        self._end = Statement(
-            engine, change.values(state=bindparam("to_state"), payload=bindparam("to_payload"))
-        )  # fmt: skip
 
     async def prune(self, before: int) -> int:
         """Delete what was settled and put before a time (microseconds): it is no longer known as a duplicate.
@@ -134,6 +141,9 @@ class Inbox(_Queue):
         super().__init__(engine, writer, reader, inbox)
         self._new_id = new_id
         self._put = _PutEvent(engine, new_id)
+        end = update(inbox).where(inbox.c.id == bindparam("row"))
+        end = end.values(state=bindparam("to_state"), payload=bindparam("to_payload"))
+        self._end = Statement(engine, end, _SETTLED_EVENTS)
 
     def put(
         self,
@@ -201,16 +211,17 @@ class Outbox(_Queue):
     def __init__(self, engine: Engine, writer: Writer, reader: Reader, new_id: NewId) -> None:
         super().__init__(engine, writer, reader, outbox)
         self._new_id = new_id
-        self._put = _Put(engine, outbox, new_id)
+        self._put = _Put(engine, outbox, new_id, _COMMANDS)
         change = update(outbox).where(outbox.c.id == bindparam("row"))
+        attempts = outbox.c.attempts + bindparam("more")
         self._try = Statement(
-            engine, change.values(state=bindparam("to_state"), attempts=outbox.c.attempts + bindparam("more"))
+            engine, change.values(state=bindparam("to_state"), attempts=attempts), _ATTEMPTS
         )
         self._later = Statement(
             engine, change.values(state=bindparam("to_state"), not_before=bindparam("to_time"))
         )  # fmt: skip
         settled: dict[str, Any] = {"state": bindparam("to_state"), "payload": bindparam("to_payload")}
-        self._sent = Statement(engine, change.values(**settled, legacy_ids=bindparam("to_ids")))
+        self._sent = Statement(engine, change.values(**settled, legacy_ids=bindparam("to_ids")), _SENT)
         # A sender who was told that it failed may send it again, with the same id.
         self._not_sent = Statement(engine, change.values(**settled, dedupe=literal_column("''")))
 

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.store.database import WRITING, describe, is_outage, transaction_lost
+from bridge.store.batches import Failed, Item, Operation, run_units, write_grouped, write_singly
+from bridge.store.database import WRITING, describe, is_outage
 from bridge.store.errors import StoreDown, StoreError
 from bridge.store.health import Health
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-Operation = Callable[[Connection, list[Any]], Sequence[object] | None]
-"""Writes some rows; returns one result a row, or None when rows have none. It may be called again with rows
-that were written already (a commit whose answer was lost), so it must come to the same end when repeated."""
-
-Item = tuple[Operation, Any, "asyncio.Future[Any] | None"]
 
 HIGH_WATER = 50_000
 """So many rows may wait: above it, whoever can is slowed down. While the database is out nobody is slowed
@@ -39,20 +32,14 @@ GATHER_SECONDS = 0.005
 _FIRST_DELAY = 0.05
 _LAST_DELAY = 2.0
 
-
-class Failed(NamedTuple):
-    """The result of a row that met an error of its own."""
-
-    error: Exception
-
-
 _CLOSED = "the store is closed"
 _FULL = "the database takes no rows, and as many wait as may"
 _LOST = "the store was closed before the row was written"
 
 
 class Writer:
-    """Group commit. Give it rows from the loop's thread only; a thread of its own writes them, in order.
+    """Group commit. Give it rows from the loop's thread only; a thread of its own writes them, in order
+    but for those that have a `Place`.
 
     Attributes to look at: `healthy` (False while the database refuses or does not answer), `transactions`
     (how many were committed), `refused` (rows that failed for a fault of their own), `submitted` and
@@ -135,11 +122,11 @@ class Writer:
 
         `unit` runs in the writer's thread, maybe twice (see Operation). What it raises, the future raises.
         """
-        return self.submit(_run_units, unit)
+        return self.submit(run_units, unit)
 
     def submit_unit_soon(self, unit: Callable[[Connection], T]) -> asyncio.Future[T]:
         """`submit_unit` with the patience of `submit_soon`."""
-        return self.submit_soon(_run_units, unit)
+        return self.submit_soon(run_units, unit)
 
     async def flush(self) -> None:
         """Wait until all that was queued so far is committed. Raises StoreDown, at once while the database is
@@ -255,12 +242,12 @@ class Writer:
     def _commit(self, batch: list[Item]) -> list[object]:
         try:
             with self._engine.begin() as connection:
-                results = _write_grouped(connection, batch)
+                results = write_grouped(connection, batch)
         except Exception as error:
             if is_outage(error):
                 raise
             with self._engine.begin() as connection:
-                results = _write_singly(connection, batch)
+                results = write_singly(connection, batch)
         self.transactions += 1
         return results
 
@@ -291,59 +278,10 @@ class Writer:
                 log.warning("%d rows were written after the event loop had ended", len(done))
 
 
-def _write_grouped(connection: Connection, batch: list[Item]) -> list[object]:
-    results: list[object] = []
-    for operation, items in itertools.groupby(batch, key=_operation):
-        rows = [row for _, row, _ in items]
-        results += operation(connection, rows) or [None] * len(rows)
-    return results
-
-
-def _write_singly(connection: Connection, batch: list[Item]) -> list[object]:
-    """The slow way, after a batch failed for the fault of one of its rows: only the culprits fail."""
-    return [_in_savepoint(connection, _alone, item) for item in batch]
-
-
-def _alone(connection: Connection, item: Item) -> object:
-    operation, row, _ = item
-    outcome = operation(connection, [row])
-    return outcome[0] if outcome else None
-
-
-def _run_units(connection: Connection, units: list[Callable[[Connection], object]]) -> list[object]:
-    return [_in_savepoint(connection, _unit, unit) for unit in units]
-
-
-def _unit(connection: Connection, unit: Callable[[Connection], object]) -> object:
-    return unit(connection)
-
-
-def _in_savepoint(connection: Connection, work: Callable[[Connection, Any], object], what: Any) -> object:
-    """The work's result, or Failed for an error of its own; a fault of the database is raised."""
-    try:
-        with connection.begin_nested():
-            return work(connection, what)
-    except Exception as error:
-        if is_outage(error) or transaction_lost(connection):
-            raise
-        return _failed(error)
-
-
-def _failed(error: Exception) -> Failed:
-    """The database's own errors may show the row's values, so they are said again in other words."""
-    if isinstance(error, SQLAlchemyError):
-        return Failed(StoreError(f"the database refused a row: {describe(error)}"))
-    return Failed(error)
-
-
 def _expired(item: Item) -> bool:
     """Whoever asked was told that it failed. (One that was cancelled was told nothing.)"""
     future = item[2]
     return future is not None and future.done() and not future.cancelled()
-
-
-def _operation(item: Item) -> Operation:
-    return item[0]
 
 
 def _nothing(_connection: Connection, _rows: list[Any]) -> None:

@@ -45,10 +45,10 @@ async def test_the_carriers_link_breaks() -> None:
             async def strike() -> None:
                 await place.phones.do("drop")
 
-            await place.run(strike, 8)
+            await place.run(strike, 4)
             await place.all_in()
             await place.all_out()
-            place.check(f"link broken 8 times, seed {SEED}")
+            place.check(f"link broken 4 times, seed {SEED}")
 
 
 async def test_the_xmpp_server_is_killed() -> None:
