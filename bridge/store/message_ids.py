@@ -67,14 +67,9 @@ class MessageIds:
     def __init__(self, engine: Engine, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
-<<<<<<< HEAD
-        self._put = insert_new(engine, message_ids, without=_RARE)
-        self._put_sent = insert_or_replace(engine, message_ids)
-=======
         place = Place("message_ids")
         self._put = insert_new(engine, message_ids, without=_RARE, place=place)
-        self._put_parts = insert_new(engine, message_ids, without=("reported",), place=place)
->>>>>>> smsbench
+        self._put_sent = insert_or_replace(engine, message_ids, place=place)
         self._report, self._parts, self._mark_told = _about_parts(engine)
 
     def put(self, account: str, network_id: str, chat: str, stanza_id: str, resource: str) -> None:
