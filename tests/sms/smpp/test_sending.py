@@ -301,3 +301,16 @@ async def test_a_stage_without_a_link_says_later(smsc: Smsc, phones: PhoneNetwor
         await stage.stop()
         assert await stage.send("x") == Later(3.0, "The gateway is being restarted.")
         assert await phones.inbox(AT) == []
+
+
+async def test_a_link_that_is_gone_for_long_is_looked_for_less_often(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with on_stage(smsc, phones, tmp_path) as stage:
+        await stage.stop()
+        window = stage.carrier._window
+        for gone, pause in ((0.0, 3.0), (60.0, 15.0), (10_000.0, 30.0)):
+            monkeypatch.setattr(window, "_down_since", window._down_since - gone)
+            outcome = await stage.send("x")
+            assert isinstance(outcome, Later)
+            assert outcome.after == pytest.approx(pause, abs=0.5)
