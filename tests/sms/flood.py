@@ -81,7 +81,7 @@ class Flood:
         self.reader.online.send(f"<message to='{to}' type='chat' id='out{number}'>{body}</message>")
 
     def _may_say(self) -> bool:
-        return self.may_write.is_set() and self.sent_out - self._known_out() < MOST_AHEAD
+        return self.may_write.is_set() and len(self.unknown() - self.unstored) < MOST_AHEAD
 
     # -- what became of them
 
