@@ -187,7 +187,7 @@ set_up() { # demo | check | test
       ;;
     test)
       need_packages python3-venv nodejs npm prosody inspircd atheme-services ngircd ejabberd \
-        erlang-p1-sqlite3 postgresql chromium libatomic1 faketime postfix dovecot-imapd dovecot-lmtpd
+        erlang-p1-sqlite3 postgresql chromium libatomic1 faketime postfix dovecot-imapd dovecot-lmtpd nginx
       need_venv test
       need_converse must
       need_smsc must

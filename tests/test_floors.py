@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 THIRD_PARTIES: dict[str, set[str]] = {
     "bridge.api": {"msgspec"},
     "bridge.store": {"msgspec", "sqlalchemy", "alembic", "cryptography", "psycopg"},
-    "bridge.core": {"msgspec", "aiohttp"},
+    "bridge.core": {"msgspec", "aiohttp", "yarl"},
     "bridge.xmpp": {"msgspec", "slixmpp", "aiohttp"},
     "bridge.app": {"msgspec", "click", "pythonjsonlogger"},
     "bridge.testing": {"msgspec", "pytest"},

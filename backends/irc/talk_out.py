@@ -152,6 +152,7 @@ class TalkOut:
             if not await self._link.outbox.send(line):
                 return _not_sent()
             self._link.outbox.write(f"PING :{token}")
+            self._link.wire.flush()  # at once: whatever else is said there waits for the answer
             return await self._judged(wanted, waiting)
 
     async def _judged(self, wanted: str, waiting: Answer[Refused | str | None]) -> Outcome | None:

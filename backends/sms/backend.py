@@ -22,7 +22,7 @@ from backends.sms.keeping import kept
 from backends.sms.numbers import ASSIGNED, CONFIGURED, Numbers, read, write
 from backends.sms.options import Options, host_and_port
 from backends.sms.options import check as check_options
-from backends.sms.session import SmsSession
+from backends.sms.session import SmsSession, capabilities
 from backends.sms.signup import SECRETS, SignUp
 from backends.sms.smpp.carrier import SmppCarrier
 from backends.sms.smpp.options import SmppOptions
@@ -32,7 +32,6 @@ from bridge.api import (
     Account,
     Address,
     BackendInfo,
-    Capabilities,
     ConnectionLost,
     ContactAddress,
     Endpoint,
@@ -73,7 +72,7 @@ class SmsBackend:
             registration_required=True,
             contacts_online=True,
             contact_prompt=PROMPT,
-            contact_features=Capabilities(),
+            contact_features=capabilities(),
         )
 
     def _carrier(self, name: str) -> Carrier:

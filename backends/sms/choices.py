@@ -3,6 +3,7 @@ texted last; for users who have several."""
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 
 from bridge.api import AccountId, ContactId, Host
@@ -14,32 +15,43 @@ class Choices:
     """The choices of all accounts of one gateway. The newest are in memory, all are kept."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[AccountId, ContactId], str] = OrderedDict()
+        self._known: OrderedDict[tuple[AccountId, ContactId], tuple[str, float]] = OrderedDict()
 
     async def get(self, host: Host, contact: ContactId) -> str:
         """The number for a contact; empty: none was chosen. Raises ConnectionLost while the database is
         out."""
+        number, _ = await self._choice(host, contact)
+        return number
+
+    async def put(
+        self, host: Host, contact: ContactId, number: str, *, usual: str = "", at: float | None = None
+    ) -> bool:
+        """From now on it is this number, unless that was said or done `at` a time before the last choice (in
+        seconds since 1970; None: now). Returns whether it was another one; where none was chosen, it was the
+        `usual` one. Raises ConnectionLost while the database is out."""
+        before, since = await self._choice(host, contact)
+        now = time.time()
+        if before and at is not None and at < since:
+            return False
+        if before != number:
+            await host.save(_name(contact), f"{number} {now:.0f}")
+        self._remember((host.account.id, contact), (number, now))
+        return (before or usual or number) != number
+
+    async def _choice(self, host: Host, contact: ContactId) -> tuple[str, float]:
+        """The number, and since when it is that one."""
         key = host.account.id, contact
         known = self._known.get(key)
         if known is None:
-            known = await host.cursor(_name(contact)) or ""
+            number, _, since = (await host.cursor(_name(contact)) or "").partition(" ")
+            known = number, float(since or 0)
             self._remember(key, known)
         else:
             self._known.move_to_end(key)
         return known
 
-    async def put(self, host: Host, contact: ContactId, number: str) -> bool:
-        """From now on it is this number. Returns whether it was another one. Raises ConnectionLost while the
-        database is out."""
-        before = await self.get(host, contact)
-        if before == number:
-            return False
-        await host.save(_name(contact), number)
-        self._remember((host.account.id, contact), number)
-        return bool(before)
-
-    def _remember(self, key: tuple[AccountId, ContactId], number: str) -> None:
-        self._known[key] = number
+    def _remember(self, key: tuple[AccountId, ContactId], choice: tuple[str, float]) -> None:
+        self._known[key] = choice
         self._known.move_to_end(key)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

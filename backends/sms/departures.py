@@ -31,14 +31,20 @@ from bridge.api import (
     SendMessage,
     Sent,
     Support,
+    Unknown,
 )
 
 COMMAND = "/number"
 """Written to a contact, it tells or chooses by which of the user's numbers they are texted."""
 
+NOT_KNOWN = "The text may have been sent, or not."
 MOST_TOLD = 50
 TELL_SECONDS = 30.0
 """After so long a text that waits is told of."""
+
+
+QUOTED = 60
+"""So many characters of a message that is answered are quoted."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -117,7 +123,7 @@ class Departures:
         outcome = await carrier.send(outgoing)
         if isinstance(outcome, Refused | Later):
             self._daily.give_back(texts)
-        return outcome
+        return Unknown(f"{outcome.why} {NOT_KNOWN}") if isinstance(outcome, Unknown) else outcome
 
     async def _too_long(
         self, command: SendMessage, contact: ContactId, text: str, texts: int
@@ -143,7 +149,7 @@ class Departures:
         if waited > self._limits.hours * 3600:
             return Refused(Reason.TIMEOUT, f"Not sent within {self._limits.hours:g} hours. {outcome.why}")
         key = f"{command.key} {command.said_at}"
-        if waited > TELL_SECONDS and key not in self._told:
+        if waited + outcome.after > TELL_SECONDS and key not in self._told:
             self._told[key] = None
             while len(self._told) > MOST_TOLD:
                 self._told.popitem(last=False)
@@ -178,10 +184,18 @@ class Departures:
 def _said(content: Content, carrier: Carrier) -> tuple[str, tuple[Attachment, ...]]:
     """The text and the files, as far as the carrier takes any: another of the user's may."""
     text = f"* {content.text}" if content.action else content.text
+    if content.quoted:
+        text = f"{_quote(content.quoted)}\n{text}"
     if carrier.capabilities.attachment is Support.NATIVE:
         return text, content.attachments
     links = [each.url for each in content.attachments if each.url not in text]
     return "\n".join(filter(None, [text, *links])), ()
+
+
+def _quote(text: str) -> str:
+    """The beginning of what is answered, in one line: each text is paid for."""
+    line = " ".join(text.split())
+    return f"> {line if len(line) <= QUOTED else f'{line[: QUOTED - 3].rstrip()}...'}"
 
 
 def _chosen(numbers: tuple[OwnNumber, ...], wanted: str) -> OwnNumber | None:

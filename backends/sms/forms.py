@@ -16,6 +16,9 @@ PROVIDERS = (("", "None"), ("twilio", "Twilio"), ("signalwire", "SignalWire"))
 def form(options: Options, known: Mapping[str, str]) -> Form:
     """The form, filled in with what is known."""
     numbers = [each.number for each in (*read(known.get(CONFIGURED, "")), *read(known.get(ASSIGNED, "")))]
+    if known.get("provider") and known.get("number"):
+        numbers.append(known["number"])
+    numbers = list(dict.fromkeys(numbers))
     fields = [
         Field(ASSIGNED, "Numbers", FieldKind.LINES, admin=True, help="A line each, the route behind a space"),
         Field(CONFIGURED, "Numbers by configuration", FieldKind.LINES, admin=True, help="Set at each start"),
@@ -23,9 +26,8 @@ def form(options: Options, known: Mapping[str, str]) -> Form:
         Field("notice", "Texts in one message", help=_notice_help(options)),
         Field("country", "Your country", help="For numbers without +, like US or DE"),
     ]
-    own = [known["number"]] if known.get("provider") else []
-    if len(all_numbers := dict.fromkeys([*numbers, *own])) > 1:
-        choices = tuple((number, number) for number in all_numbers)
+    if len(numbers) > 1:
+        choices = tuple((number, number) for number in numbers)
         fields.append(Field("default", "Your first number", FieldKind.CHOICE, choices=choices))
     if options.takes_own_accounts:
         fields += _own_fields()

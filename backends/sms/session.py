@@ -57,7 +57,7 @@ class SmsSession:
         self._carriers = carriers
         self._daily = Daily(host, texts_per_day)
         self._departures = Departures(host, numbers, carriers, choices, self._daily, limits)
-        self._capabilities = _capabilities(carriers[each.route] for each in numbers if each.route in carriers)
+        self._capabilities = capabilities(carriers[each.route] for each in numbers if each.route in carriers)
         self._closing = asyncio.Event()
 
     async def run(self) -> None:
@@ -109,6 +109,11 @@ class SmsSession:
         return self._capabilities
 
 
-def _capabilities(carriers: Iterable[Carrier]) -> Capabilities:
-    found = [each.capabilities for each in carriers]
-    return next((each for each in found if each.attachment is Support.NATIVE), (*found, Capabilities())[0])
+def capabilities(carriers: Iterable[Carrier] = ()) -> Capabilities:
+    """What texts by one of these can carry."""
+    files = any(each.capabilities.attachment is Support.NATIVE for each in carriers)
+    return Capabilities(
+        reply=Support.NATIVE,  # with a quote
+        reaction=Support.REFUSE,  # nobody knows any more what it is about
+        attachment=Support.NATIVE if files else Support.TEXT,
+    )

@@ -33,7 +33,7 @@ class ChangeNick(msgspec.Struct, frozen=True, tag=True):
     nick: str
 
 
-class SendMessage(msgspec.Struct, frozen=True, tag=True):
+class SendMessage(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Say something. `key` is the sender's own name for this message, and `said_at` when it was said
     (microseconds since 1970; 0 in rooms). Both together are unique, and stay the same when it is tried again:
     a network that knows client ids uses them against doubles. `reply_to` is the network's id of the message

@@ -1,4 +1,7 @@
-"""What a message says, in a form that belongs to no network: plain text, formatting spans, attachments."""
+"""What a message says, in a form that belongs to no network: plain text, formatting spans, attachments.
+
+What every message needs is made with `gc=False`, here and elsewhere: frozen values cannot refer to each other
+in a ring, so the garbage collector need not look at them."""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class Attachment(msgspec.Struct, frozen=True):
     size: int = -1
 
 
-class Content(msgspec.Struct, frozen=True):
+class Content(msgspec.Struct, frozen=True, gc=False):
     """A message's content.
 
     `text` has lines separated by `\\n`. `action` marks an emote (`/me`; the text is without that prefix).

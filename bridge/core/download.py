@@ -16,6 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import aiohttp
 import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from bridge.api import Attachment, ConnectionLost, TransferFailed
 from bridge.core.netguard import NetworkGuard
@@ -87,10 +88,11 @@ class Downloads:
             raise TransferFailed(text, again=False)
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise TransferFailed(NO_ADDRESS, again=False)
-        try:
-            literal = ipaddress.ip_address(parts.hostname)
-        except ValueError:
+        # As the client reads it, which takes wide digits and the like for those that they look like.
+        host = URL(url).raw_host or ""
+        if ":" not in host and not host.replace(".", "").isdigit():
             return  # a name: the resolver looks at what it stands for
+        literal = ipaddress.ip_address(host)
         if not trusted and not self._guard.allows(str(literal)):
             raise TransferFailed("Files are not fetched from private networks.", again=False)
 

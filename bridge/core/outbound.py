@@ -39,7 +39,7 @@ from bridge.core.live import LiveAccount
 from bridge.core.outbox import Outbox, OutboxItem
 from bridge.core.pacing import TokenBucket
 from bridge.core.pool import SessionPool
-from bridge.core.room import Room, RoomState
+from bridge.core.room import JOINED, Room
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
 from bridge.core.roomsay import NO_CONTENT, ReactionJob, SayJob, Speech
@@ -75,7 +75,7 @@ class Outbound:
     def to_room(self, room: Room, message: Outgoing) -> None:
         """Say something in a room that the resource is in. Answered by the reflection, or an error for it.
         Hot."""
-        if room.state is not RoomState.JOINED:
+        if room.state is not JOINED:
             self._unsaid(room, message, Reason.NETWORK_DOWN, "Not connected to this room right now.")
         elif self._too_fast(room.user):
             self._unsaid(room, message, Reason.RATE_LIMITED, TOO_FAST)

@@ -247,11 +247,11 @@ class DirectJob:
         await self._ahead.begin(self._row)
         account = self._ground.account_id(self._item.user, self._item.address.network)
         expected = self._ground.message_ids.expected
-        expected.begin(account)
+        attempt = expected.begin(account)
         try:
             return await self._try(session)
         finally:
-            expected.end(account)
+            expected.end(account, attempt)
 
     async def _try(self, session: Session) -> float | None:
         outcome = await self._attempt(session)

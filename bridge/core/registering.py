@@ -25,6 +25,8 @@ from bridge.store.registrations import Registration
 DAY = 86_400_000_000
 """In microseconds."""
 
+UNREGISTERED = "You have unregistered before this could be sent."
+
 log = logging.getLogger(__name__)
 
 
@@ -149,7 +151,11 @@ class Registering:
             self._known.remove(user, known)
         for live in self._pool.of(user):
             self._follow(live)
-            if not live.wanted:
+            if not (live.registered or self._ground.info.on_demand):
+                live.hold = False
+                for lane in tuple(live.lanes.values()):
+                    lane.abandon(Reason.GONE, UNREGISTERED)
+            if not live.wanted or not (live.needed or self._ground.info.on_demand):
                 await self._close(live)
         for known in networks:
             account = self._ground.account_id(user, known)

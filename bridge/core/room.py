@@ -21,6 +21,10 @@ class RoomState(enum.Enum):
     """It was in, the connection broke, and it will be joined again."""
 
 
+JOINED = RoomState.JOINED
+"""For where each message passes: an enum takes as long to find a member as three calls."""
+
+
 class Room:
     """A room of an account.
 
@@ -92,7 +96,7 @@ class Room:
     @property
     def joined(self) -> bool:
         """Whether the account is in the room now."""
-        return self.state is RoomState.JOINED
+        return self.state is JOINED
 
     @property
     def wanted(self) -> bool:

@@ -33,7 +33,7 @@ from bridge.core.entrance import Entrance
 from bridge.core.ground import Ground
 from bridge.core.live import LiveAccount
 from bridge.core.pool import SessionPool
-from bridge.core.room import Room, RoomState
+from bridge.core.room import JOINED, Room, RoomState
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.rooms import Rooms
 from bridge.core.told import Told
@@ -92,7 +92,7 @@ class RoomEvents:
     def message(self, live: LiveAccount, event: MessageReceived, room_id: RoomId) -> None:
         """Somebody said something. Hot: no look-up in the store, no task."""
         room = live.rooms.get(room_id)
-        if room is None or room.state is not RoomState.JOINED:
+        if room is None or room.state is not JOINED:
             return
         sender = room.me if event.own else event.sender
         identity = room.occupant_ids.get(sender) or self._ground.occupant_id(room, sender)

@@ -28,7 +28,7 @@ from bridge.core.degrade import NOTHING_QUOTED, Dropped, Quoted, degrade
 from bridge.core.ground import Ground
 from bridge.core.jobs import LATER_LIMIT, CommandJob
 from bridge.core.live import as_prompt
-from bridge.core.room import Room, RoomState
+from bridge.core.room import JOINED, Room
 from bridge.core.roomarchive import RoomArchive
 from bridge.core.roomevents import RoomEvents
 from bridge.core.values import Outgoing, RoomMessage
@@ -108,7 +108,7 @@ class SayJob:
 
     async def run(self, session: Session) -> float | None:
         """Send it. What went out is reflected to all of the user's resources in the room (XEP-0045 §7.4)."""
-        if self._room.state is not RoomState.JOINED:
+        if self._room.state is not JOINED:
             self.failed(Reason.NOT_IN_ROOM, "You are no longer in this room.")
             return None
         prompt = as_prompt(session)

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from bridge.api import BackendError
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,8 @@ class Tasks:
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Run it to its end; a failure is logged with `name`."""
+        """Run it to its end; a failure is logged with `name`. A `BackendError` is no failure: whoever awaits
+        the task deals with it."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._done)
@@ -35,5 +38,8 @@ class Tasks:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("background task %s failed", task.get_name(), exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, BackendError):
+            log.info("background task %s: %s", task.get_name(), error)
+        elif error is not None:
+            log.error("background task %s failed", task.get_name(), exc_info=error)

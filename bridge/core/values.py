@@ -10,7 +10,7 @@ import msgspec
 from bridge.api import Content, OccupantId
 
 
-class RoomMessage(msgspec.Struct, frozen=True):
+class RoomMessage(msgspec.Struct, frozen=True, gc=False):
     """A message in a room as its occupants see it and as the archive keeps it.
 
     `archive_id` is the room's stanza-id (XEP-0359) and, being time-ordered, tells when it was said.
@@ -56,7 +56,7 @@ class HistoryRequest(msgspec.Struct, frozen=True):
     since: int = 0
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A message that a user's client sent, before anything is known of where it goes.
 
     `stanza_id` is its `id`; `reply_to` the id that it answers (in a room: an archive id), `reply_name` the

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from bridge.store.batches import Place
 from bridge.store.database import Reader
-from bridge.store.statements import PRUNE_ROWS, Statement, delete_in_steps, insert_new
+from bridge.store.statements import PRUNE_ROWS, Statement, delete_in_steps, insert_new, insert_or_replace
 from bridge.store.tables import message_ids
 from bridge.store.writer import Writer
 
@@ -60,20 +60,24 @@ _RARE = ("part", "parts", "reported", "written_to")
 
 
 class MessageIds:
-    """(account, the network's id) <-> stanza id. What is there stays as it is: a network that gives a message
-    again gives the same one."""
+    """(account, the network's id) <-> stanza id. What came stays as it is: a network that gives a message
+    again gives the same one. Of what was sent the newest counts: some networks begin to count anew, and what
+    they report is not to be taken for a message's of last year."""
 
     def __init__(self, engine: Engine, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
         place = Place("message_ids")
         self._put = insert_new(engine, message_ids, without=_RARE, place=place)
-        self._put_parts = insert_new(engine, message_ids, without=("reported",), place=place)
+        self._put_sent = insert_or_replace(engine, message_ids, place=place)
         self._report, self._parts, self._mark_told = _about_parts(engine)
 
     def put(self, account: str, network_id: str, chat: str, stanza_id: str, resource: str) -> None:
         """Remember a message, with the next group commit. Lost while the database is out and too much waits:
         then nothing can refer to it later."""
+        if resource:
+            self.put_sent(account, (network_id,), KnownMessage(resource, stanza_id, chat))
+            return
         if self._writer.full:
             return
         row = {
@@ -87,15 +91,14 @@ class MessageIds:
         self._writer.add(self._put, row)
 
     def put_sent(self, account: str, network_ids: Sequence[str], sent: KnownMessage) -> None:
-        """As `put`, for a message that went out in parts, or was not written to the contact's own JID: its
-        ids in order."""
+        """As `put`, for a message of the user's: its ids, in the order of its parts."""
         if self._writer.full:
             return
         now = time.time_ns() // 1000
         for part, network_id in enumerate(network_ids, 1):
             known = sent.of_parts(part, len(network_ids))
-            row = {"account": account, "network_id": network_id, "put_at": now, **known._asdict()}
-            self._writer.add(self._put_parts, row)
+            row = {"account": account, "network_id": network_id, "put_at": now, "reported": 0}
+            self._writer.add(self._put_sent, row | known._asdict())
 
     async def report(self, account: str, network_id: str, fate: Fate) -> Whole | None:
         """Write down what was reported of a part; what was reported first stays. Returns how its message

@@ -5,8 +5,9 @@ until more comes; this Python has no way to ask it not to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import cast
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 __all__ = ["Elements", "ParseError"]
@@ -29,6 +30,8 @@ class Elements:
         self._take = take
         self._closed = closed
         self._parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
+        # Its `read_events` would take a step of Python for each, and only the last one is of interest.
+        self._events: deque[Any] = self._parser._events_queue  # type: ignore[attr-defined]
         self._root: Element | None = None
 
     @property
@@ -43,13 +46,14 @@ class Elements:
 
     def _feed(self, data: bytes | str) -> None:
         self._parser.feed(data)
-        events: list[_Event] = []
-        try:
-            # Taken over without a step of ours for each: only the last one is of interest.
-            events.extend(cast("Iterator[_Event]", self._parser.read_events()))
-        finally:
-            if events:
-                self._pass_on(events[0][1], events[-1])
+        events = self._events
+        broken: ParseError | None = events.pop() if events and isinstance(events[-1], ParseError) else None
+        if events:
+            (_, first), last = events[0], events[-1]
+            events.clear()
+            self._pass_on(first, last)
+        if broken is not None:
+            raise broken
 
     def _pass_on(self, first: Element, last: _Event) -> None:
         """All of the root's children are whole, but for one in which the last event was."""

@@ -58,7 +58,8 @@ class Messages:
         if kind == "groupchat" and not message.encrypted:
             known = self._known_rooms.get(message.to_local)
             if known is not None:
-                self._talk.said(message, *known)
+                room, jid = known
+                self._talk.said(message, room, jid)
                 return
         if kind == "error":
             self._bounce(message)

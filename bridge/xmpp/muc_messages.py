@@ -45,8 +45,8 @@ class RoomMessages:
         if len(resources) == 1:
             (resource,) = resources
             self._write(f"{before}{jid_attr(resource)}{after}")
-            return
-        self._write("".join([f"{before}{jid_attr(resource)}{after}" for resource in resources]))
+        else:
+            self._write(_to_each(resources, before, after))
 
     def _shared(self, room: Room, message: RoomMessage) -> tuple[str, str]:
         """The text of a message that many users are told: rendered for the first of them."""
@@ -94,6 +94,11 @@ class RoomMessages:
     def _send(self, text: str) -> None:
         if text:
             self._write(text)
+
+
+def _to_each(resources: Iterable[str], before: str, after: str) -> str:
+    """A stanza for each of them."""
+    return "".join([f"{before}{jid_attr(resource)}{after}" for resource in resources])
 
 
 def invitation_xml(to: str, room: str, by: str, reason: str, stanza_id: str) -> str:

@@ -94,7 +94,7 @@ class MucJoin(Struct, frozen=True):
     since: datetime | None = None
 
 
-class InMessage(Struct, frozen=True):
+class InMessage(Struct, frozen=True, gc=False):
     """A message as received. `None` means that the element is absent, `""` that it is empty."""
 
     sender: str

@@ -112,6 +112,16 @@ async def test_addresses_that_are_refused(server: TestServer, tmp_path: Path, ur
     assert not (tmp_path / "file").exists()
 
 
+@pytest.mark.parametrize("host", ["\uff11\uff12\uff17.0.0.1", "127.0.0.1.", "127.1", "2130706433"])
+async def test_this_machine_written_in_other_ways(server: TestServer, tmp_path: Path, host: str) -> None:
+    """The client may read a host otherwise than the standard library does."""
+    attachment = Attachment(f"http://{host}:{server.port}/plain")
+    with pytest.raises(TransferFailed, match=r"private networks|is not one") as failed:
+        await downloads(server).fetch(attachment, tmp_path / "file", 200_000)
+    assert not failed.value.again
+    assert not (tmp_path / "file").exists()
+
+
 async def test_private_networks_where_the_admin_allows_them(server: TestServer, tmp_path: Path) -> None:
     url = f"http://localhost:{server.port}/picture.png"
     found = await downloads(server, private=True).fetch(Attachment(url), tmp_path / "file", 200_000)

@@ -139,6 +139,27 @@ async def test_it_is_given_up_with_the_last_attempt(world: World, caplog: pytest
     assert world.gateway._ground.message_ids.expected._waiting == {}
 
 
+async def test_a_message_that_is_sent_later_is_not_waited_for(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever writes all the time would else have every report wait that is of no message of theirs."""
+    slow = await begun(world, "s1")
+    told = report(world, "unheard of")
+    await until(lambda: len(world.gateway._ground.message_ids.expected) == 1)
+    world.write("hello", "s2", address=CAROL)
+    await until(lambda: "s2" in slow.answers)
+    early = report(world, "n-s2")
+    await until(lambda: len(world.gateway._ground.message_ids.expected) == 2)
+    slow.sent("s1")
+    await told
+    assert "not known" in caplog.text
+    assert not early.done()
+    slow.sent("s2")
+    await early
+    assert [call.args[2] for call in world.face.of("direct_receipt")] == ["s2"]
+    assert world.gateway._ground.message_ids.expected._waiting == {}
+
+
 async def test_it_is_given_up_after_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

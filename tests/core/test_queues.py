@@ -9,6 +9,7 @@ import pytest
 
 from bridge.api import (
     AuthFailed,
+    Command,
     ConnectionLost,
     ContactId,
     Content,
@@ -27,6 +28,7 @@ from bridge.api import (
 )
 from bridge.core import inbox, lanes, outbox
 from bridge.core.outbox import CRASHED
+from bridge.core.registering import UNREGISTERED
 from bridge.core.values import SessionState
 from bridge.store.errors import StoreError
 from tests.core.conftest import ALICE, BOB, BOB_JID, NET, PHONE, World
@@ -548,6 +550,28 @@ async def test_a_stop_keeps_what_waits(world: World) -> None:
     assert await open_rows(world) == [False]
     await world.start(Network(on_demand=False))
     assert (await world.network.asked(SendMessage)).content.text == "keep this"
+
+
+async def test_what_waits_is_not_sent_for_who_has_unregistered(world: World) -> None:
+    """Their number, say, may be somebody else's by then; nor does their session go on for it."""
+    await world.start(Network(on_demand=False))
+    await world.gateway.accounts.register(ALICE, NET, {"nick": "al"})
+    await world.until_online()
+
+    async def later(session: ScriptedSession, command: Command) -> Outcome:
+        return Later(3600, "No link.") if command.key == "s1" else Sent()  # type: ignore[union-attr]
+
+    world.network.answer = later
+    world.write("one", "s1")
+    world.write("two", "s2")
+    await until(lambda: world.network.commands)
+    assert await world.gateway.accounts.unregister(ALICE, NET)
+    await world.face.wait("message_failed", count=2)
+    told = [call.args[2:5] for call in world.face.of("message_failed")]
+    assert told == [(key, Reason.GONE, UNREGISTERED) for key in ("s1", "s2")]
+    assert world.live().session is None
+    assert len(world.network.commands) == 1
+    assert await open_rows(world) == []
 
 
 async def test_a_login_that_is_refused_fails_what_waits(world: World) -> None:

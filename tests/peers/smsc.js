@@ -24,7 +24,7 @@ function reset() {
     systemId: config.systemId, password: config.password,
     rules: { '*': {} }, // by destination
     inboxes: {}, parts: {}, // phones
-    queue: [], // deliver_sm to send
+    queue: [], resting: 0, // deliver_sm to send, and those that are about to be sent again
     window: 10, retryMs: 50, // towards the ESME
     rate: 0, tokens: 0, filled: 0, // submits a second that are taken; 0: all
     bindStatus: 0, mute: [],
@@ -79,9 +79,12 @@ function described(pdu) {
 
 const muted = (pdu) => world.mute.includes('*') || world.mute.includes(pdu.command);
 
+// One that is being closed is still among the sessions for a moment.
+const takes = (session) => session.receives && session.socket.writable && !session.socket.destroyed;
+
 function pump() {
   for (const session of sessions) {
-    while (session.receives && session.unanswered.size < world.window && world.queue.length) {
+    while (takes(session) && session.unanswered.size < world.window && world.queue.length) {
       send(session, world.queue.shift());
     }
   }
@@ -116,8 +119,10 @@ function took(entry, response) {
   if (status === 0) world.count.delivered += 1;
   else if (FOR_NOW.has(status) && !entry.once) {
     const here = world;
+    here.resting += 1;
     setTimeout(() => {
       if (here !== world) return;
+      world.resting -= 1;
       world.queue.unshift(entry);
       pump();
     }, world.retryMs);
@@ -292,6 +297,7 @@ function connected(session) {
     if (pdu.command === 'unbind') {
       world.count.unbinds += 1;
       tell({ event: 'unbind' });
+      session.receives = false;
       session.send(pdu.response());
       return session.close();
     }
@@ -317,9 +323,12 @@ const commands = {
   deliver_many: ({ list }) => list.map(enqueue),
   inbox: ({ number }) => world.inboxes[number] || [],
   inboxes: () => world.inboxes,
-  waiting: () => world.queue.length + [...sessions].reduce((sum, each) => sum + each.unanswered.size, 0),
+  waiting: () => world.queue.length + world.resting + [...sessions].reduce((sum, each) => sum + each.unanswered.size, 0),
   counts: () => ({ ...world.count, sessions: [...sessions].filter((each) => each.bound).length }),
-  unbind: () => sessions.forEach((each) => each.bound && each.send(new smpp.PDU('unbind'))),
+  unbind: () => sessions.forEach((each) => {
+    each.receives = false;
+    if (each.bound) each.send(new smpp.PDU('unbind'));
+  }),
   drop: () => sessions.forEach((each) => each.destroy()),
   enquire: () => sessions.forEach((each) => each.bound && each.enquire_link({}, (pdu) => tell({ event: 'alive', status: pdu.command_status }))),
   write: ({ hex }) => sessions.forEach((each) => each.socket.write(Buffer.from(hex, 'hex'))),

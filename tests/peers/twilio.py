@@ -100,7 +100,8 @@ class Twilio:
     text that was handed over; `next`: behaviours for the next ones. `odd`: (status, body) for all requests.
     `reach`: where addresses of customers really are (a proxy's work). `media`: file name -> (type, content);
     `media_status`: answers to the next requests for one; `media_at`: the files' own host (at `media_port` the
-    same server is, too); its `redirects`; `shown`: the `Authorization` that it was shown."""
+    same server is, too); its `redirects`; `shown`: the `Authorization` that it was shown. `pause`: seconds
+    before the first retry of a call; each later one waits for twice as long."""
 
     def __init__(self, port: int, ca_file: Path) -> None:
         self.port = port
@@ -118,9 +119,11 @@ class Twilio:
         self.reach: dict[str, str] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
         self.media_status: list[int] = []
+        self.without_lists: set[str] = set()
         self.odd: tuple[int, str] | None = None
         self.shown: list[str] = []
         self.redirects: dict[str, str] = {}
+        self.pause = 0.0
         self.arrived = asyncio.Event()
 
     # --- customers, and people outside ---
@@ -192,6 +195,7 @@ class Twilio:
             called = await self.post(address, urlencode(fields).encode(), headers, attempt)
             if not self._again(called.status, policies):
                 break
+            await asyncio.sleep(self.pause * 2 ** (attempt - 1))
         return called
 
     async def post(
@@ -276,6 +280,8 @@ class Twilio:
     async def _media(self, request: web.Request, account: Account, parts: list[str]) -> web.Response:
         """The list of a text's files, or one of them, which is elsewhere."""
         if len(parts) == 6:
+            if parts[4] in self.without_lists:
+                return error(20404)
             files = self.messages[parts[4]]["files"]
             listed = [
                 {

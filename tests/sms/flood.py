@@ -39,6 +39,8 @@ class Flood:
         """How often each message got to its phone."""
         self.unstored: set[int] = set()
         """messages that the XMPP server had taken, and the bridge had not stored when either was killed"""
+        self.put_off = 0
+        """how often the bridge did not take a text for now"""
         self.may_write = asyncio.Event()
         self.may_write.set()
 
@@ -86,6 +88,7 @@ class Flood:
     def look(self) -> None:
         """Take in what came to the phones since the last time."""
         for event in self.phones.events:
+            self.put_off += event["event"] == "answer" and event["status"] != 0
             said = _OUT.match(event["text"]) if event["event"] == "text" else None
             if said is not None:
                 self.arrived[int(said[1])] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,16 @@ class ProviderTown(Town):
         await until(lambda: body in found.get(number, []), seconds, lambda: found.get(number))
         assert found[number].count(body) == 1
         return next(sid for sid in self.provider.callbacks if self.is_text(sid, number, body))
+
+    async def remembered(self, *sids: str) -> None:
+        """Return when the bridge has stored that these texts went out: with the next group commit."""
+
+        def stored() -> bool:
+            with contextlib.closing(sqlite3.connect(self.bridge.folder / "bridge.db")) as database:
+                rows = database.execute("SELECT network_id FROM message_ids").fetchall()
+            return {sid for (known,) in rows for sid in sids if known.endswith(sid)} == set(sids)
+
+        await until(stored, 10.0, lambda: sids)
 
     def is_text(self, sid: str, number: str, body: str) -> bool:
         """Whether a text of the provider's is the one."""

@@ -253,6 +253,7 @@ def test_any_digits_in_any_country(digits: str, country: str) -> None:
 
 
 @given(st.text())
+@example("\u05d2\u0338+\U0001f468<\u05d1")
 def test_folding_is_done_once(text: str) -> None:
     folded = names.fold(text)
     assert names.fold(folded) == folded

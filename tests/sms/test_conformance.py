@@ -200,9 +200,14 @@ class SmsScenario(Scenario):
         return [str(pdu) for pdu in submits if not _is_from_alice_to_rose(pdu)]
 
     async def incoming(self) -> None:
-        """Rose texts alice."""
+        """Rose texts alice. What the bridge answers at once is seen when this returns: it has been asked some
+        questions after that, and has answered them."""
         assert self._phones is not None
         self._sent = await self._phones.text(ROSE, ALICE, "Tea at five?")
+        for _ in range(3):
+            answered = len(self._phones.of_kind("alive"))
+            await self._phones.do("enquire")
+            await self._phones.wait("alive", count=answered + 1)
 
     def acknowledged(self) -> bool:
         """The message centre has the answer to it."""

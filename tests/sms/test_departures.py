@@ -11,6 +11,8 @@ from backends.sms.daily import CURSOR, Daily
 from backends.sms.departures import Departures, Limits
 from backends.sms.values import OwnNumber
 from bridge.api import (
+    Attachment,
+    Capabilities,
     ContactId,
     Content,
     DirectChat,
@@ -23,6 +25,7 @@ from bridge.api import (
     RoomId,
     SendMessage,
     Sent,
+    Support,
     Unknown,
 )
 from bridge.testing.fake_host import FakeHost
@@ -135,8 +138,13 @@ async def test_the_days_texts() -> None:
 )
 async def test_what_was_not_sent_is_not_counted(desk: Desk, outcome: Outcome, counted: int) -> None:
     desk.main.answer = lambda _: outcome
-    assert await desk.say("x" * 20) == outcome
+    assert type(await desk.say("x" * 20)) is type(outcome)
     assert desk.daily.sent == counted
+
+
+async def test_what_is_not_known_is_said_to_be(desk: Desk) -> None:
+    desk.main.answer = lambda _: Unknown("The link broke.")
+    assert await desk.say("x") == Unknown("The link broke. The text may have been sent, or not.")
 
 
 async def test_who_waits_is_told_once(desk: Desk) -> None:
@@ -148,6 +156,24 @@ async def test_who_waits_is_told_once(desk: Desk) -> None:
         await desk.departures.send(SendMessage(DirectChat(BOB), "w", Content("x"), said_at=again))
     assert desk.notices()[-1] == "Not sent yet: The carrier cannot be reached. It is tried again by itself."
     assert [event.id for event in desk.host.of_type(MessageReceived)].count(f"w {again} waits") == 1
+
+
+async def test_who_must_wait_for_long_is_told_at_once(desk: Desk) -> None:
+    desk.main.answer = lambda _: Later(3600, "The provider takes no more texts for now.")
+    await desk.say("x")
+    assert desk.notices() == [
+        "Not sent yet: The provider takes no more texts for now. It is tried again by itself."
+    ]
+
+
+async def test_a_long_message_that_waits_is_not_asked_about_again(desk: Desk) -> None:
+    desk.main.answer = lambda _: Later(5, "The carrier cannot be reached.")
+    again = SendMessage(DirectChat(BOB), "2", Content("x" * 31), said_at=time.time_ns() // 1000)
+    assert isinstance(await desk.say("x" * 31), Refused)
+    for _ in range(2):
+        assert isinstance(await desk.departures.send(again), Later)
+    desk.main.answer = ScriptedCarrier().answer
+    assert isinstance(await desk.departures.send(again), Sent)
 
 
 async def test_what_waits_too_long_is_given_up(desk: Desk) -> None:
@@ -171,6 +197,23 @@ async def test_several_numbers() -> None:
     assert len(desk.main.sent) == 3
     wrong = await desk.say("/number 3")
     assert wrong == Refused(Reason.NOT_FOUND, "3 is none of your numbers. Say /number to see them.")
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("", "https://f.example/cat"), ("look", "look\nhttps://f.example/cat")],
+)
+async def test_a_file_goes_as_a_link_where_the_carrier_has_none(text: str, sent: str) -> None:
+    """What a chat can carry is asked of the user's first number, and this one goes out by another."""
+    desk = Desk(ONE, TWO)
+    desk.main.capabilities = Capabilities(attachment=Support.NATIVE)
+    file = Attachment("https://f.example/cat")
+    content = Content(text, attachments=(file,))
+    for key, words in enumerate(("/number 1", "", "/number 2", "")):
+        said = Content(words) if words else content
+        await desk.departures.send(SendMessage(DirectChat(BOB), str(key), said, said_at=1))
+    assert [(each.text, each.attachments) for each in desk.main.sent] == [(text, (file,))]
+    assert [(each.text, each.attachments) for each in desk.other.sent] == [(sent, ())]
 
 
 async def test_a_chosen_number_that_is_gone() -> None:

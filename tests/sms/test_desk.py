@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from backends.sms.choices import Choices
 from backends.sms.desk import FrontDesk
 from backends.sms.numbers import Numbers
 from backends.sms.options import NumberOptions, Options
 from backends.sms.smpp.options import SmppOptions
-from backends.sms.values import Arrived, Report, Verdict
+from backends.sms.values import Arrived, OwnNumber, Report, Verdict
 from bridge.api import (
     Account,
     AccountId,
@@ -72,6 +74,16 @@ async def test_whose_number_it_is() -> None:
     assert await desk.holder("+15550000000", "main") is None
 
 
+def test_an_assigned_number_that_is_configured_for_somebody_else() -> None:
+    """Whom it was assigned to before neither texts from it nor reads what comes for it."""
+    numbers = Numbers(OPTIONS)
+    settings = {"numbers": "+15550001111 main\n+15550009999 other"}
+    mallory = Account(AccountId("m"), "mallory@example.org", NetworkId(""), settings)
+    assert numbers.of(mallory) == (OwnNumber("+15550009999", "other"),)
+    assert not numbers.holds(mallory, "+15550001111", "main")
+    assert numbers.holds(_host(**settings).account, "+15550001111", "main")
+
+
 async def test_a_text() -> None:
     host = _host()
     await _desk(host).text(host, _text("hello", name="Bob"), cursor=("state", "x"))
@@ -97,7 +109,7 @@ async def test_files_are_messages_of_their_own() -> None:
     events = host.of_type(MessageReceived)
     assert [event.id for event in events] == ["m1", "m1 1", "m1 2", "m2"]
     assert [len(event.content.attachments) for event in events] == [0, 1, 1, 1]
-    assert host.cursors == {"state": "x"}
+    assert host.cursors == {"state": "x", "sms last": "m2"}, "each has one"
 
 
 async def test_the_number_that_was_texted_is_answered_from() -> None:
@@ -112,6 +124,27 @@ async def test_the_number_that_was_texted_is_answered_from() -> None:
     assert await choices.get(host, BOB) == "+15550009999"
 
 
+async def test_the_first_text_to_the_second_number_says_so() -> None:
+    host = _host(numbers="+15550009999 other")
+    await _desk(host).text(host, _text("hello", "+15550009999"))
+    assert host.of_type(MessageReceived)[0].content.text == "[to +15550009999]\nhello"
+
+
+async def test_a_text_that_is_fetched_again_changes_no_later_choice() -> None:
+    """After a restart the provider's list of the last day is gone through."""
+    host = _host(numbers="+15550009999 other")
+    await FrontDesk(Numbers(OPTIONS), Choices(), Gateway()).text(host, _text("hello", "+15550009999"))
+    await Choices().put(host, BOB, "+15550001111")
+    again, earlier = Choices(), datetime.now(UTC) - timedelta(minutes=5)
+    desk = FrontDesk(Numbers(OPTIONS), again, Gateway())
+    await desk.text(host, _text("hello", "+15550009999", sent_at=earlier))
+    assert await again.get(host, BOB) == "+15550001111"
+    await desk.text(
+        host, _text("new", "+15550009999", "m2", sent_at=datetime.now(UTC) + timedelta(minutes=5))
+    )
+    assert await again.get(host, BOB) == "+15550009999"
+
+
 async def test_reports() -> None:
     host = _host()
     desk = _desk(host)
@@ -119,5 +152,5 @@ async def test_reports() -> None:
     await desk.report(host, Report(MessageId("main 2"), BOB, Verdict.FAILED, "no such number"))
     assert host.events == [
         Delivered(DirectChat(BOB), MessageId("main 1")),
-        DeliveryFailed(DirectChat(BOB), MessageId("main 2"), "no such number"),
+        DeliveryFailed(DirectChat(BOB), MessageId("main 2"), "No such number"),
     ]

@@ -190,6 +190,7 @@ async def test_a_failure_after_a_restart(town: ProviderTown, alice: XmppClient) 
     stanza_id, sid = await sent(town, alice, rose, "see you")
     async with xmpp_client(town.xmpp, "bob", "old") as bob:
         told_later, later = await sent(town, bob, rose, "or later")
+    await town.remembered(sid, later)
     await town.restart(crash=True)
     await town.provider.tell(sid, "undelivered", 30003)
     failed = await alice.wait(failure(stanza_id))

@@ -214,7 +214,7 @@ async def test_an_own_number_beside_one_of_the_gateways(town: ProviderTown) -> N
             assert town.provider.messages[sid]["from"] == default
         rose = somebody()
         await town.texted(rose, BOB, "to the gateway's")
-        await client.wait(message(puppet(rose), "to the gateway's"))
+        await client.wait(message(puppet(rose), f"[to {BOB}]\nto the gateway's"))
         client.say(puppet(rose), "from the gateway's")
         sid = await town.got(rose, "from the gateway's")
         assert town.provider.messages[sid]["from"] == BOB

@@ -154,6 +154,9 @@ def test_the_form_shows_what_fits() -> None:
     form = _backend(**HOOKS).registration(NET, {ASSIGNED: "+15550001111 main\n+15550002222 main"})
     assert {"provider", "token", "default"} <= {each.name for each in form.fields}
     assert "+15550001111" in form.instructions
+    own = {ASSIGNED: "+15550001111 main", "provider": "twilio", "number": "+15550003333"}
+    [default] = [each for each in _backend(**HOOKS).registration(NET, own).fields if each.name == "default"]
+    assert [value for value, _ in default.choices] == ["+15550001111", "+15550003333"]
     assert {each.name for each in form.fields if each.admin} == {ASSIGNED, CONFIGURED, "texts_per_day"}
 
 

@@ -65,7 +65,7 @@ async def test_answers_go_out_by_the_number_that_was_texted(
     await phones.text(rose, ALICE, "by smpp")
     await alice.wait(message(puppet(rose), "by smpp"))
     await town.texted(tom, ALSO_ALICE, "by http")
-    await alice.wait(message(puppet(tom), "by http"))
+    await alice.wait(message(puppet(tom), f"[to {ALSO_ALICE}]\nby http"))
     alice.say(puppet(rose), "answer 1")
     alice.say(puppet(tom), "answer 2")
     assert await by_smpp(phones, rose, "answer 1") == ALICE

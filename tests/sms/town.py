@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -91,6 +92,7 @@ def running_town(
     limits: str = "",
     module: str = "bridge",
     store_url: str = "",
+    data_dir: Path | None = None,
 ) -> Iterator[Town]:
     """A fresh town, gone after the `with`. `options` are the backend's, `route` those of its bind, `numbers`
     who has which; `more` is more of its TOML, `limits` lines of `[limits]`."""
@@ -110,6 +112,7 @@ def running_town(
             options=toml({"country": "US", **(options or {})}),
             networks=smpp_route(smsc, str(password_file), **(route or {})) + numbers_of(xmpp, numbers) + more,
             store_url=store_url,
+            data_dir=data_dir,
             extra=f"[limits]\n{limits}\n",
         )
         bridge = stack.enter_context(running_bridge(xmpp, setup))

@@ -91,6 +91,22 @@ async def test_two_messages_with_one_stanza_id(store: Store) -> None:
     ]  # fmt: skip
 
 
+async def test_an_id_that_is_given_to_another_message(store: Store) -> None:
+    """An SMSC may count anew: what it reports is of the newest."""
+    ids = store.message_ids
+    ids.put_sent("a", ["1", "2"], SENT)
+    first = await ids.report("a", "1", Fate.FAILED)
+    assert first is not None
+    await ids.mark_told("a", "s", first.put_at)
+    ids.put("a", "3", "bob", "t", SENT.resource)
+    newer = SENT._replace(stanza_id="u", chat="carol")
+    ids.put_sent("a", ["1", "3"], newer)
+    assert await ids.stanza("a", "1") == newer._replace(part=1, parts=2)
+    assert await fates(store, ("3", Fate.ARRIVED), ("1", Fate.ARRIVED)) == [None, Fate.ARRIVED]
+    ids.put("a", "3", "bob", "v", SENT.resource)
+    assert await ids.stanza("a", "3") == SENT._replace(stanza_id="v")
+
+
 async def test_forgetting(store: Store) -> None:
     ids = store.message_ids
     ids.put("a", "1", "bob", "s1", "")

@@ -123,7 +123,7 @@ class TwilioCarrier:
             after = reply.after if reply.after is not None else SOON
             return Later(min(max(after, SOON), LATEST), "The provider takes no more texts for now.")
         if reply.status >= 500 or reply.status == 408:
-            return Unknown(f"The provider has a fault ({reply.status}), and may have sent it or not.")
+            return Unknown(f"The provider has a fault ({reply.status}).")
         reason, words = refusal(reply.status, reply.code, reply.message)
         if not reply.ok:
             return Refused(reason, words)

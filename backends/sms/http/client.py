@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
-import ipaddress
 import ssl
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from bridge.api import ConnectionLost, Resolver
 
@@ -81,19 +79,18 @@ async def _mark(_session: Any, context: Any, _params: Any) -> None:
 
 
 def is_name(url: str) -> bool:
-    """Whether a URL is an https one to a host's name. (An IP address would be connected to without a look at
-    where it is.)"""
+    """Whether a URL is an https one to a host's name. (What aiohttp takes for an IP address it would connect
+    to without a look at where that is: so the host is judged as it reads it, wide digits and all.)"""
+    from yarl import URL
+
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        good = parts.scheme == "https" and parts.username is None and parts.port != 0
+        parts = URL(url)
+        host, port = parts.raw_host or "", parts.explicit_port
     except ValueError:
         return False
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return good and host != ""
-    return False
+    if parts.scheme != "https" or parts.user is not None or port == 0:
+        return False
+    return host != "" and ":" not in host and not host.replace(".", "").isdigit()
 
 
 def trouble(error: BaseException) -> str:

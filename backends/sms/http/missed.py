@@ -41,6 +41,10 @@ class Unread(Exception):
     """The provider's list could not be read; the text says why."""
 
 
+class Gone(Unread):
+    """The provider has no such list (any more)."""
+
+
 async def begin(host: Host, number: str) -> None:
     """An account holds a number from now on, or has held it: texts from before that are not for it. Call it
     whenever the account's session starts. Raises `ConnectionLost` while the database is out."""
@@ -115,6 +119,8 @@ class Missed:
             reply = await self._rest.get(path, query)
         except (NotReached, NoAnswer) as error:
             raise Unread(f"the provider cannot be reached: {error}") from error
+        if reply.status in (404, 410):
+            raise Gone(f"the provider answers {reply.status}: {reply.message}")
         if not reply.ok:
             raise Unread(f"the provider answers {reply.status}: {reply.message}")
         return reply.body
@@ -130,6 +136,7 @@ class Missed:
         """One text. It is not seen before that is done."""
         sent_at = _date(message)
         if now - sent_at < SETTLED:
+            self._line.trouble.set()  # its webhook may still come; whether it has is looked at soon
             return
         number = str(message.get("to"))
         host = await self._line.holder(desk, number)
@@ -149,7 +156,10 @@ class Missed:
         """The (address, media type) of each of a text's files (Media subresource)."""
         if str(message.get("num_media") or "0") == "0":
             return []
-        body = await self._read(f"/Messages/{message.get('sid')}/Media.json")
+        try:
+            body = await self._read(f"/Messages/{message.get('sid')}/Media.json")
+        except Gone:
+            return [("", "")]  # the text comes with a word on what it lacks, and stands in no other's way
         listed = body.get("media_list")
         files = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
         access = self._line.access

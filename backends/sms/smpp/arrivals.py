@@ -63,7 +63,7 @@ class Arrivals:
         self._stuck = False
         self._refusing = ""
         self._lanes = Lanes()
-        self._holders: Recent[tuple[str, int], tuple[Host, str]] = Recent()
+        self._written: Recent[tuple[str, int], str] = Recent()
         self._told: set[str] = set()
 
     # -- the link: see `bind.Listener` --
@@ -108,8 +108,8 @@ class Arrivals:
     async def stop(self) -> None:
         """Nothing more comes."""
         await self._serving.stop()
-        await self.background.stop()
         self.texts.ledgers.stop()
+        await self.background.stop()
 
     # -- one of them --
 
@@ -146,7 +146,7 @@ class Arrivals:
     async def _take(self, link: Link, pdu: bytes, command: SmppCommand) -> Given | None:
         incoming = read_data(pdu) if command is SmppCommand.DATA_SM else read_deliver(pdu)
         said = self._plain(incoming)
-        if is_receipt(incoming, said):
+        if is_receipt(incoming, said, unmarked=self._options.unmarked_receipts):
             await self._report(incoming, read_receipt(incoming, said, self._options.receipt_ids))
             return None
         async with self._lanes.turn(incoming.destination.digits):  # so that texts stay in order
@@ -164,13 +164,13 @@ class Arrivals:
         """Whose number it is, and how it is written. Raises NobodyHas, ConnectionLost."""
         destination = incoming.destination
         key = destination.digits, destination.ton
-        known = self._holders.get(key)
-        if known is not None:
-            return known
-        for number in own_numbers(destination, self._options.country):
+        lately = self._written.get(key)
+        guesses = own_numbers(destination, self._options.country)
+        # Whose it is may change from one text to the next; how the SMSC writes it seldom does.
+        for number in guesses if lately is None else (lately, *guesses):
             host = await self._desk.holder(number, self._route)
             if host is not None:
-                self._holders.put(key, (host, number))
+                self._written.put(key, number)
                 return host, number
         raise NobodyHas(f"something came for the number {destination.digits!r}, which nobody has")
 

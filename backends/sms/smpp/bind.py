@@ -42,7 +42,7 @@ from backends.sms.smpp.library import SILENT, Hook, NoCorrelator, NoThrottle, Re
 from backends.sms.smpp.link import Link, Listener
 from backends.sms.smpp.options import SmppOptions
 from backends.sms.smpp.standing import LEAVING, Standing
-from backends.sms.smpp.statuses import INVALID_COMMAND, INVALID_LENGTH, OK, WRONG_LOGIN
+from backends.sms.smpp.statuses import INVALID_COMMAND, INVALID_LENGTH, NOT_BOUND, OK, WRONG_LOGIN
 from backends.sms.smpp.times import Times
 from backends.sms.smpp.trouble import LinkFailed, explain
 from backends.sms.smpp.window import Answered, Submit, Window
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Dial = Callable[[], Awaitable[tuple[StreamReader, StreamWriter]]]
 
+_OUR_FAULT = "the gateway has failed on it (see above)"
 _LOST = "The link to the carrier broke before it had answered."
 _COMMANDS = {command.value: command for command in SmppCommand}
 _STATUSES = {status.value: status for status in SmppCommandStatus}
@@ -213,7 +214,7 @@ class Bind(ESME):  # type: ignore[misc]
 
     def abandon(self) -> None:
         """`start` has ended for a bug: nothing of it may go on."""
-        self._broke("the gateway has failed on it (see above)")
+        self._broke(_OUR_FAULT)
         for worker in self._workers:
             worker.cancel()
 
@@ -238,7 +239,8 @@ class Bind(ESME):  # type: ignore[misc]
             raise
         except Exception as error:
             log.exception("a fault of the SMPP carrier")
-            raise LinkFailed("the gateway has failed on it (see above)") from error
+            self._broke(_OUR_FAULT)
+            raise LinkFailed(_OUR_FAULT) from error
         finally:
             self._workers.discard(worker)
             self._broke("it has ended the session")
@@ -293,6 +295,8 @@ class Bind(ESME):  # type: ignore[misc]
             if header.smpp_command is SmppCommand.GENERIC_NACK and answer.status == OK:
                 answer = Answered(SmppCommandStatus.ESME_RUNKNOWNERR.value)
             if self._window.answered(sequence, answer):
+                if answer.status == NOT_BOUND:
+                    raise LinkFailed("it says that we are not bound")
                 return
         ping = self._pings.pop(sequence, None)
         if ping is not None and not ping.answered.done():

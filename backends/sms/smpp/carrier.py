@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from functools import partial
 
@@ -128,8 +129,10 @@ class SmppCarrier:
             async with asyncio.timeout(self._times.leave):
                 await self._window.answered_all()
                 await arrivals.settle()
-                await arrivals.texts.ledgers.settle()
         except TimeoutError:
             log.info("route %s: left while something was under way", self._name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._times.unbind):
+                await arrivals.texts.ledgers.settle()
         await bind.leave()
         await arrivals.stop()

@@ -7,7 +7,8 @@ link is the repetition of it, and not shown again. On one link nothing is a repe
 two.
 
 What remains: a text equal to one of the last moments before a kill, whose answer had been read after all, is
-taken for its repetition, once, within `KEPT_SECONDS`."""
+taken for its repetition, once, within `KEPT_SECONDS`. A text that an SMSC repeats on the same link, because
+its answer took too long, is shown twice."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Read(msgspec.Struct):
 
 class Ledger:
     """One account's. `turn` is held by who changes it. `behind`: the store has entries that are closed by
-    now. `timer` is for parts that wait."""
+    now; `wrong`: it may have one of a text that was not stored. `timer` is for parts that wait."""
 
     def __init__(self, host: Host, joining: Joining, doubles: Doubles) -> None:
         self.host = host
@@ -36,6 +36,7 @@ class Ledger:
         self.doubles = doubles
         self.turn = asyncio.Lock()
         self.behind = False
+        self.wrong = False
         self.timer: asyncio.TimerHandle | None = None
         self.tidying: asyncio.TimerHandle | None = None
         self._parts = joining.encode()

@@ -38,6 +38,7 @@ class Ledgers:
         self._opened = opened
         self._known: dict[AccountId, Ledger] = {}
         self._loading = Lanes()
+        self._stopped = False
 
     async def of(self, host: Host) -> Ledger:
         """An account's. Raises ConnectionLost."""
@@ -60,7 +61,7 @@ class Ledgers:
     def behind(self, ledger: Ledger, seconds: float | None = None) -> None:
         """The store has entries too many; it is told of that when nothing is under way."""
         ledger.behind = True
-        if ledger.tidying is None:
+        if ledger.tidying is None and not self._stopped:
             wait = self._times.tidy if seconds is None else seconds
             ledger.tidying = asyncio.get_running_loop().call_later(wait, partial(self._tidy, ledger))
 
@@ -68,7 +69,7 @@ class Ledgers:
         ledger.tidying = None
         if not ledger.behind:
             return
-        if ledger.doubles.is_open:
+        if ledger.doubles.is_open and not ledger.wrong:
             self.behind(ledger)
         else:
             self._background.start(self._save(ledger))
@@ -77,9 +78,11 @@ class Ledgers:
         async with ledger.turn:
             if not ledger.behind:
                 return
+            wrong, ledger.wrong = ledger.wrong, False
             try:
                 await ledger.host.save(self.name, ledger.value())
             except BackendError:
+                ledger.wrong = wrong
                 self.behind(ledger, AGAIN_SECONDS)
 
     def link_ended(self) -> None:
@@ -92,7 +95,8 @@ class Ledgers:
         await asyncio.gather(*(self._save(each) for each in self._known.values() if each.behind))
 
     def stop(self) -> None:
-        """End the timers."""
+        """Change nothing in the store any more."""
+        self._stopped = True
         for ledger in self._known.values():
             for timer in (ledger.timer, ledger.tidying):
                 if timer is not None:

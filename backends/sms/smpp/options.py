@@ -48,8 +48,9 @@ class SmppOptions(
     `source_npi`: of our numbers (-1: as the number says). `validity_hours`: so long the carrier tries to
     deliver (0: as long as it likes).
 
-    `reports`: ask for receipts. `receipt_ids`: how they write the ids of our texts: "same" as in the answers,
-    "hex" where answers have decimal numbers, "decimal" where they have hexadecimal ones.
+    `reports`: ask for receipts. `unmarked_receipts`: for carriers that do not mark them; what looks like one
+    is then taken for one, whoever sent it. `receipt_ids`: how they write the ids of our texts: "same" as in
+    the answers, "hex" where answers have decimal numbers, "decimal" where they have hexadecimal ones.
 
     `country`: of numbers that come without their country ("US"). `parts_seconds`: for so long the parts of a
     long text are waited for.
@@ -74,6 +75,7 @@ class SmppOptions(
     source_npi: int = -1
     validity_hours: int = 0
     reports: bool = True
+    unmarked_receipts: bool = False
     receipt_ids: Literal["same", "hex", "decimal"] = "same"
     country: str = ""
     parts_seconds: float = 600.0

@@ -19,7 +19,11 @@ _marks = re.compile(r"[\s().-]+")
 
 
 def own_numbers(address: PduAddress, country: str) -> Iterator[str]:
-    """The numbers that it may be, the likeliest first: E.164, or a short code's digits."""
+    """The numbers that it may be, the likeliest first: E.164, or a short code's digits. A name that we send
+    by, which receipts are for, is itself."""
+    if any(map(str.isalpha, address.digits)):
+        yield address.digits
+        return
     digits = _marks.sub("", address.digits)
     named = digits.startswith("+")
     bare = digits.removeprefix("+")

@@ -74,12 +74,13 @@ class Receipt(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def is_receipt(incoming: Incoming, text: str) -> bool:
-    """Whether this tells of a text of ours, and is none itself. Some SMSCs do not mark receipts."""
+def is_receipt(incoming: Incoming, text: str, *, unmarked: bool) -> bool:
+    """Whether this tells of a text of ours, and is none itself. `unmarked`: the SMSC marks no receipts,
+    so what looks like one is one (anybody's phone may then send them)."""
     if incoming.kind in (_RECEIPT, _INTERMEDIATE):
         return True
     named = Tlv.RECEIPTED_ID in incoming.tlvs and Tlv.STATE in incoming.tlvs
-    return named or _like_a_receipt(text[:200]) is not None
+    return named or (unmarked and _like_a_receipt(text[:200]) is not None)
 
 
 def read_receipt(incoming: Incoming, text: str, radix: Radix) -> Receipt | None:

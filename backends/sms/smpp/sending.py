@@ -17,7 +17,7 @@ from bridge.api import Content, Later, MessageId, Outcome, Reason, Refused, Sent
 
 log = logging.getLogger(__name__)
 
-DOWN_SECONDS = 3.0
+DOWN_SECONDS, MOST_DOWN_SECONDS = 3.0, 30.0
 BUSY_SECONDS = 15.0
 TROUBLE_SECONDS = 60.0
 """How soon a text is tried again: where there is no link, where the carrier takes too little, where it has
@@ -43,7 +43,7 @@ class Sender:
     async def send(self, outgoing: Outgoing) -> Outcome:
         """See `backends.sms.carrier.Carrier.send`."""
         if self._window.why_down:
-            return Later(DOWN_SECONDS, self._window.why_down)
+            return self._no_link(self._window.why_down)
         try:
             submission = self.writer.write(outgoing)
         except NotPossible as error:
@@ -85,11 +85,25 @@ class Sender:
             )
         worst = next(end for end in (*_of(ends, NoAnswer), *_of(ends, Answered), *ends) if not _is_taken(end))
         if not taken and not isinstance(worst, NoAnswer):
-            return _nothing_sent(worst)
+            return self._nothing_sent(worst)
         why = _why(worst)
         if len(submission.bodies) > 1:
             why = f"{len(taken)} of {len(submission.bodies)} parts were taken. {why}"
         return Unknown(why)
+
+    def _nothing_sent(self, end: Answered | NotWritten) -> Later | Refused:
+        if isinstance(end, NotWritten):
+            return self._no_link(end.why)
+        if end.status in BUSY:
+            return Later(BUSY_SECONDS, _why(end))
+        if end.status in NOT_NOW:
+            return Later(TROUBLE_SECONDS, _why(end))
+        return Refused(*refusal(end.status))
+
+    def _no_link(self, why: str) -> Later:
+        """A link that has been gone for long is not looked for every few seconds, for each text."""
+        pause = min(MOST_DOWN_SECONDS, max(DOWN_SECONDS, self._window.down_seconds / 4))
+        return Later(pause, why)
 
     def _id(self, id_: str) -> MessageId:
         return MessageId(f"{self._route} {canonical(id_, self._radix)}" if id_ else "")
@@ -101,16 +115,6 @@ def _of(ends: list[End], kind: type[End]) -> list[End]:
 
 def _is_taken(end: End) -> bool:
     return isinstance(end, Answered) and end.status == OK
-
-
-def _nothing_sent(end: Answered | NotWritten) -> Later | Refused:
-    if isinstance(end, NotWritten):
-        return Later(DOWN_SECONDS, end.why)
-    if end.status in BUSY:
-        return Later(BUSY_SECONDS, _why(end))
-    if end.status in NOT_NOW:
-        return Later(TROUBLE_SECONDS, _why(end))
-    return Refused(*refusal(end.status))
 
 
 def _why(end: End) -> str:

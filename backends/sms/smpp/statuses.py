@@ -7,6 +7,7 @@ from bridge.api import Reason
 OK = 0x00
 INVALID_LENGTH = 0x02
 INVALID_COMMAND = 0x03
+NOT_BOUND = 0x04
 SYSTEM_ERROR = 0x08
 QUEUE_FULL = 0x14
 THROTTLED = 0x58
@@ -17,7 +18,7 @@ BUSY = {THROTTLED: 2.0, QUEUE_FULL: 0.1}
 """Too much at once: the same text is taken a moment later. The route is slowed down for it, up to so many
 seconds from one text to the next: a full queue may be that of one number only."""
 
-NOT_NOW = frozenset({0x04, SYSTEM_ERROR, FAILED_FOR_NOW, 0x102})
+NOT_NOW = frozenset({NOT_BOUND, SYSTEM_ERROR, FAILED_FOR_NOW, 0x102})
 """Trouble of the SMSC's own, or with the bind: tried again after a while. ESME_RSUBMITFAIL (0x45) is not
 among them: SMSCs answer it for texts that they will never take."""
 

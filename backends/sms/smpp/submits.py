@@ -26,9 +26,9 @@ MOST_REFERENCES = 10_000
 _CODECS = {"ascii": "ascii", "latin1": "latin-1"}
 _UDHI = 0x40
 _DEFAULT, _UCS2 = 0x00, 0x08
-_E164, _SHORT = (1, 1), (3, 0)
+_E164, _SHORT, _NAME = (1, 1), (3, 0), (5, 0)
 """Type of number and numbering plan (§5.2.5, §5.2.6): international and E.164; network specific and
-unknown."""
+unknown; alphanumeric and unknown."""
 
 _FIXED = struct.Struct("!BBB")
 
@@ -132,7 +132,9 @@ class Writer:
 
 
 def _kind_of(number: str) -> tuple[int, int]:
-    return _E164 if number.startswith("+") else _SHORT
+    if number.startswith("+"):
+        return _E164
+    return _SHORT if number.isdecimal() else _NAME
 
 
 def _destination(contact: ContactId) -> PduAddress:

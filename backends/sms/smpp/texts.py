@@ -124,7 +124,8 @@ class Texts:
                 self._again.popitem(last=False)
         if entry.kept is not None and not entry.kept.done():
             entry.kept.set_result(False)
-        self.ledgers.behind(ledger)  # what was stored after it may have an entry for it
+        ledger.wrong = True  # what was stored after it may have an entry for it
+        self.ledgers.behind(ledger)
 
     def read(self, ledger: Ledger, entry: Entry) -> None:
         """It will not come again."""

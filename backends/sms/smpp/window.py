@@ -7,6 +7,7 @@ none."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 
 import msgspec
@@ -77,6 +78,7 @@ class Window(AbstractBroker):  # type: ignore[misc]
         self._sent: dict[int, tuple[Submit, asyncio.TimerHandle]] = {}
         self._stir = asyncio.Event()
         self._closed = False
+        self._down_since = time.monotonic()
 
     # -- for those who send --
 
@@ -143,6 +145,11 @@ class Window(AbstractBroker):  # type: ignore[misc]
         self._stir.set()
         return True
 
+    @property
+    def down_seconds(self) -> float:
+        """For how long there has been no link."""
+        return 0.0 if not self.why_down else time.monotonic() - self._down_since
+
     def up(self) -> None:
         """There is a link."""
         if not self._closed:
@@ -151,6 +158,8 @@ class Window(AbstractBroker):  # type: ignore[misc]
 
     def down(self, why: str, lost: str) -> None:
         """There is none any more: `why`, and `lost` to those who wait for an answer."""
+        if not self.why_down:
+            self._down_since = time.monotonic()
         self.why_down = why
         for message, timer in self._sent.values():
             timer.cancel()

@@ -55,13 +55,14 @@ def _mapped(text: str) -> str:
 
 def _writable(name: str) -> str:
     chars = ["_" if char == ";" or any(table(char) for table in _FORBIDDEN) else char for char in name]
+    if chars[0] == "+":
+        chars[0] = "_"
+    chars = list(_one_direction("".join(chars)))
     for at, char in enumerate(chars):
         # What a mark stands on may be escaped (XEP-0106), and the mark would then change the escape.
         if unicodedata.combining(char) and not (at and chars[at - 1].isalpha()):
             chars[at] = "_"
-    if chars[0] == "+":
-        chars[0] = "_"
-    return _one_direction("".join(chars))
+    return "".join(chars)
 
 
 def _one_direction(name: str) -> str:

@@ -124,6 +124,10 @@ def _fields(url: str) -> Fields:
     [
         "http://localhost/x",
         "https://127.0.0.1/x",
+        "https://127.0.0.1./x",
+        "https://127.1/x",
+        "https://2130706433/x",
+        "https://\uff11\uff12\uff17.0.0.1/x",
         "https://[::1]/x",
         "https://user@localhost/x",
         "https:///x",

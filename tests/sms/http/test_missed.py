@@ -150,6 +150,19 @@ async def test_a_file_that_cannot_be_had_is_waited_for_but_not_for_ever(
     assert desk.texts[1].text == "old\n[a file is missing: The file's server answers 503.]"
 
 
+async def test_a_file_that_the_provider_has_no_more_holds_up_no_other_text(
+    looking: Missed, provider: Twilio, account: Account, desk: SmallDesk
+) -> None:
+    provider.media = {"MEcat": ("image/jpeg", b"a cat")}
+    await _missed(provider, "first", 60, files=("MEcat",))
+    provider.without_lists.add(next(reversed(provider.messages)))
+    await _missed(provider, "second", 50)
+    await looking.look(desk)
+    first, second = (each.text for each in desk.texts)
+    assert first.startswith("first\n[a file is missing: ")
+    assert second == "second"
+
+
 async def test_a_look_that_fails_is_made_again_from_the_same_place(
     looking: Missed, provider: Twilio, account: Account, desk: SmallDesk
 ) -> None:

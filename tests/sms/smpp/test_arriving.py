@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,10 @@ import pytest
 
 from backends.sms.smpp import arrivals
 from backends.sms.smpp.incoming import Tlv
-from backends.sms.values import Report, Verdict
-from bridge.api import ContactId, Sent
+from backends.sms.values import Arrived, Outgoing, Report, Verdict
+from bridge.api import ContactId, Host, Sent
 from tests.peers.smsc import PhoneNetwork, Smsc, address
-from tests.sms.smpp.stage import OTHERS, OURS, PHONE, ids, on_stage, until
+from tests.sms.smpp.stage import OTHERS, OURS, PHONE, TestDesk, ids, on_stage, until
 from tests.sms.smpp.written import deliver_body, tlv
 
 DATA_SM = 0x103
@@ -63,6 +65,23 @@ async def test_any_coding_is_shown(
     async with on_stage(smsc, phones, tmp_path) as stage:
         assert await phones.answer(await phones.text(PHONE, OURS, octets, **fields)) == 0
         assert stage.desk.texts == [text]
+
+
+async def test_a_number_that_is_somebody_elses_by_the_next_text(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
+) -> None:
+    async with on_stage(smsc, phones, tmp_path) as stage:
+        hosts = stage.desk.hosts
+        before, after = hosts[OURS], hosts[OTHERS]
+        assert await phones.answer(await phones.text(PHONE, OURS, "one")) == 0
+        hosts[OURS] = after
+        assert await phones.answer(await phones.text(PHONE, OURS, "two")) == 0
+        del hosts[OURS]
+        assert await phones.answer(await phones.text(PHONE, OURS, "three")) == FOR_GOOD
+        assert [[event.content.text for event in each.events] for each in (before, after)] == [
+            ["one"],
+            ["two"],
+        ]
 
 
 async def test_the_carriers_own_alphabet(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
@@ -266,7 +285,7 @@ async def test_too_much_at_once_is_not_read(
         ({}, {}, Verdict.DELIVERED, ""),
         ({"tlvs": False}, {}, Verdict.DELIVERED, ""),
         ({"text": ""}, {}, Verdict.DELIVERED, ""),
-        ({"tlvs": False, "esm_class": 0}, {}, Verdict.DELIVERED, ""),
+        ({"tlvs": False, "esm_class": 0}, {"unmarked_receipts": True}, Verdict.DELIVERED, ""),
         (
             {"stat": "UNDELIV", "err": "001"},
             {},
@@ -303,6 +322,15 @@ async def test_each_part_has_its_receipt(smsc: Smsc, phones: PhoneNetwork, tmp_p
         outcome = await stage.send("x" * 400)
         await stage.desk.wait(lambda: len(stage.desk.reports) == 3)
         assert sorted(report.id for report in stage.desk.reports) == sorted(ids(outcome))
+
+
+async def test_a_receipt_for_what_went_out_under_a_name(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
+) -> None:
+    async with on_stage(smsc, phones, tmp_path, desk=TestDesk("Rose & Co")) as stage:
+        outcome = await stage.carrier.send(Outgoing("Rose & Co", ContactId(PHONE), "Tea is ready", "key"))
+        await stage.desk.wait(lambda: stage.desk.reports)
+        assert [report.id for report in stage.desk.reports] == ids(outcome)
 
 
 async def test_what_is_not_final_is_not_told(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
@@ -378,3 +406,33 @@ async def test_texts_that_are_alike_are_shown_as_often_as_they_came(
         assert len({each.id for each in stage.desk.arrived}) == 3
         host = stage.desk.hosts[OURS]
         await until(lambda: host.saves >= 1)  # that their answers were read
+
+
+class SlowDesk(TestDesk):
+    """Who has a number takes it a while to say, and texts are told to hosts only when they are awaited: the
+    first ones take longest."""
+
+    slow = 0.05
+
+    async def holder(self, number: str, route: str) -> Host | None:
+        """Later, and sooner each time."""
+        self.slow /= 2
+        await asyncio.sleep(self.slow)
+        return await super().holder(number, route)
+
+    async def text(self, host: Host, arrived: Arrived, *, cursor: tuple[str, str] | None = None) -> None:
+        """In its own time."""
+        self.slow /= 2
+        await asyncio.sleep(self.slow)
+        await super().text(host, arrived, cursor=cursor)
+
+
+async def test_a_slow_desk_changes_no_order(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
+    async with on_stage(smsc, phones, tmp_path, desk=SlowDesk()) as stage:
+        await phones.set(mute=["enquire_link"])
+        for n in range(8):
+            await phones.text(PHONE, OURS, f"text {n}")
+        await phones.wait("answer", count=8)
+        host = stage.desk.hosts[OURS]
+        assert [event.content.text for event in host.events] == [f"text {n}" for n in range(8)]
+        assert len(json.loads(host.cursors["smpp main"])["open"]) == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from backends.sms.smpp.doubles import KEPT_SECONDS, MOST, Doubles, Stored, digest_of
 from backends.sms.smpp.ledger import Ledger, read_ledger
+from bridge.api import Host
 from bridge.testing.fake_host import FakeHost
 from tests.peers.smsc import PhoneNetwork, Smsc, address
 from tests.sms.smpp.stage import OURS, PHONE, Stage, StoringHost, TestDesk, on_stage, until
@@ -111,25 +113,56 @@ async def test_a_link_that_breaks_before_the_text_could_not_be_stored(
         assert len({each.id for each in stage.desk.arrived}) == 1
 
 
+class ClosedDesk(TestDesk):
+    """Nobody is told who has a number until it opens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = asyncio.Event()
+
+    async def holder(self, number: str, route: str) -> Host | None:
+        """When it is open."""
+        found = await super().holder(number, route)
+        await self.opened.wait()
+        return found
+
+
+async def test_a_link_that_breaks_before_the_text_is_given(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
+) -> None:
+    desk = ClosedDesk()
+    async with on_stage(smsc, phones, tmp_path, desk=desk) as stage:
+        await phones.text(PHONE, OURS, "hello")
+        await until(lambda: desk.asked)
+        await phones.do("drop")
+        await stage.bound(2)
+        await phones.do("enquire")
+        await phones.wait("alive")  # so its repetition has been read, too
+        desk.opened.set()
+        await phones.wait("answer", lambda each: each["status"] == 0 and each["tries"] == 2)
+        assert desk.texts == ["hello"]
+
+
 async def test_a_text_that_was_not_stored_is_no_suspect(
     smsc: Smsc, phones: PhoneNetwork, tmp_path: Path
 ) -> None:
     async with on_stage(smsc, phones, tmp_path) as stage:
         host = stage.desk.hosts[OURS]
         host.hold_storing = True
+        await phones.set(retryMs=60_000, mute=["enquire_link"])
         await phones.text(PHONE, OURS, "first")
         await stage.desk.wait(lambda: stage.desk.texts == ["first"])
         # The second is stored, with a state that knows the first; that is not.
         await phones.text(PHONE, OURS, "second")
         await stage.desk.wait(lambda: len(stage.desk.arrived) == 2)
-        await phones.set(retryMs=60_000)
         host.refuse_unstored(1)
         host.store()
         host.hold_storing = False
         await phones.wait("answer", count=2)
-        await until(lambda: open_in(host) == 0)
+        assert open_in(host) == 2
+        await until(lambda: open_in(host) == 1)  # though nobody knows whether the second answer was read
         await stage.kill()
-        await phones.set(retryMs=10)
+        await phones.set(retryMs=10, mute=[])
     async with on_stage(smsc, phones, tmp_path, desk=stage.desk):
         await phones.answer(await phones.text(PHONE, OURS, "first"))
         assert [event.content.text for event in host.events] == ["second", "first"]

@@ -31,7 +31,7 @@ def read_all(body: bytes) -> Incoming:
     pdu = write_frame(5, 0, 1, body)
     for incoming in (read_deliver(pdu), read_data(pdu)):
         text = incoming.octets.decode("latin-1")
-        if is_receipt(incoming, text):
+        if is_receipt(incoming, text, unmarked=True):
             read_receipt(incoming, text, "same")
         list(own_numbers(incoming.destination, "US"))
         for default in (Alphabet.GSM, Alphabet.ASCII, Alphabet.LATIN):
@@ -115,7 +115,7 @@ def test_of_a_tag_given_twice_the_first_counts() -> None:
         ("030123456", 0, "DE", ["+030123456", "+4930123456"]),
         ("12345", 3, "", ["+12345", "12345"]),
         ("333", 0, "", ["333"]),
-        ("MyShop", 5, "US", []),
+        ("MyShop", 5, "US", ["MyShop"]),
         ("", 0, "US", []),
     ],
 )

@@ -14,6 +14,7 @@ from backends.sms.smpp.bind import Bind
 from backends.sms.smpp.carrier import SmppCarrier
 from backends.sms.smpp.framing import write_frame
 from backends.sms.smpp.library import Retry
+from backends.sms.smpp.link import Link
 from backends.sms.smpp.standing import Standing
 from backends.sms.smpp.times import Times
 from bridge.api import Later, Sent, Unknown
@@ -164,6 +165,14 @@ async def test_an_unbind_is_answered_and_the_link_made_again(
         await stage.bound(2)
         await phones.rule()
         assert isinstance(await stage.send("goes on"), Sent)
+
+
+async def test_an_smsc_that_has_forgotten_the_bind(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
+    async with on_stage(smsc, phones, tmp_path) as stage:
+        await phones.rule(status=0x04, times=1, take=False)
+        assert await stage.send("x") == Later(60.0, "The carrier has trouble (error 0x00000004).")
+        await stage.bound(2)
+        assert isinstance(await stage.send("x"), Sent)
 
 
 async def test_an_smsc_that_does_not_answer_any_more(
@@ -348,3 +357,33 @@ async def test_pauses_grow_and_begin_anew_after_a_steady_link(monkeypatch: pytes
     standing.failed("wrong", wrong_login=True)
     await retry.wait()
     assert waited[6:] == [8.0, 0.5, 60.0]
+
+
+async def test_nothing_is_written_to_a_link_that_is_over() -> None:
+    class Writer:
+        written = b""
+        closing = False
+        fails = False
+
+        def is_closing(self) -> bool:
+            return self.closing
+
+        def write(self, octets: bytes) -> None:
+            self.written += octets
+
+        async def drain(self) -> None:
+            if self.fails:
+                raise ConnectionResetError
+
+    writer = Writer()
+    link = Link(writer)  # type: ignore[arg-type]
+    assert await link.answer(DELIVER_SM, 7, 0)
+    assert writer.written == write_frame(0x80000005, 0, 7, b"\0")
+    writer.fails = True
+    assert not await link.answer(DELIVER_SM, 8, 0)
+    writer.written, writer.closing = b"", True
+    assert not await link.answer(DELIVER_SM, 9, 0)
+    writer.closing = writer.fails = False
+    link.end()
+    assert not await link.answer(DELIVER_SM, 10, 0)
+    assert writer.written == b""

@@ -65,7 +65,7 @@ def test_the_states_of_appendix_b(stat: str, err: str, verdict: Verdict | None, 
 )
 def test_they_are_read_leniently(text: str) -> None:
     assert read(text) == Receipt("77", DELIVERED)
-    assert is_receipt(told(text), text)
+    assert is_receipt(told(text), text, unmarked=False)
 
 
 def test_what_the_tlvs_say_counts_more() -> None:
@@ -103,18 +103,19 @@ def test_ids_are_found_again(radix: Any, answered: str, text: str, tagged: bytes
 
 def test_what_is_no_receipt_is_a_text() -> None:
     for text in ("hello", "my id: 5 is my status: fine", "id:", "the stat:DELIVRD id:5"):
-        assert not is_receipt(told(text, esm_class=0), text)
+        assert not is_receipt(told(text, esm_class=0), text, unmarked=True)
     # A person's acknowledgement has what they wrote.
-    assert not is_receipt(told("ok, read it", esm_class=0x10), "ok, read it")
-    # Some SMSCs do not mark them.
+    assert not is_receipt(told("ok, read it", esm_class=0x10), "ok, read it", unmarked=True)
+    # Some SMSCs do not mark them; with others somebody has written it.
     unmarked = STANDARD.format("5", "DELIVRD", "000")
-    assert is_receipt(told(unmarked, esm_class=0), unmarked)
+    assert is_receipt(told(unmarked, esm_class=0), unmarked, unmarked=True)
+    assert not is_receipt(told(unmarked, esm_class=0), unmarked, unmarked=False)
     tlvs = {Tlv.RECEIPTED_ID: b"5\0", Tlv.STATE: b"\2"}
-    assert is_receipt(told("", esm_class=0, tlvs=tlvs), "")
+    assert is_receipt(told("", esm_class=0, tlvs=tlvs), "", unmarked=False)
 
 
 def test_a_marked_one_without_an_id_says_nothing() -> None:
-    assert is_receipt(told("something"), "something")
+    assert is_receipt(told("something"), "something", unmarked=False)
     assert read("something") is None
 
 
@@ -130,5 +131,5 @@ def test_nothing_raises(text: str, tlvs: dict[int, bytes], radix: Any, esm_class
     there = PduAddress("1")
     incoming = Incoming(there, there, esm_class, 0, b"", tlvs)
     for said in (text, f"id:{text} stat:{text} err:{text}"):
-        is_receipt(incoming, said)
+        is_receipt(incoming, said, unmarked=True)
         read_receipt(incoming, said, radix)

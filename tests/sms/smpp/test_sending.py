@@ -39,14 +39,16 @@ async def test_the_fields_are_as_the_number_says(smsc: Smsc, phones: PhoneNetwor
         await stage.send("a")
         await stage.send("b", to="12345;phone-context=+1")
         await stage.carrier.send(Outgoing("54321", ContactId(PHONE), "c", "key"))
-    plain, short, ours_short = (each["pdu"] for each in await phones.wait("submit", count=3))
+        await stage.carrier.send(Outgoing("Rose & Co", ContactId(PHONE), "d", "key"))
+    plain, short, ours_short, name = (each["pdu"] for each in await phones.wait("submit", count=4))
     assert (plain["source_addr"], plain["destination_addr"]) == (OURS[1:], AT)
     names = ("source_addr_ton", "source_addr_npi", "dest_addr_ton", "dest_addr_npi")
-    assert [plain[name] for name in names] == [1, 1, 1, 1]
+    assert [plain[each] for each in names] == [1, 1, 1, 1]
     assert plain["registered_delivery"] == 1
     assert plain["validity_period"] == ""
-    assert (short["destination_addr"], [short[name] for name in names]) == ("12345", [1, 1, 3, 0])
-    assert (ours_short["source_addr"], [ours_short[name] for name in names]) == ("54321", [3, 0, 1, 1])
+    assert (short["destination_addr"], [short[each] for each in names]) == ("12345", [1, 1, 3, 0])
+    assert (ours_short["source_addr"], [ours_short[each] for each in names]) == ("54321", [3, 0, 1, 1])
+    assert (name["source_addr"], [name[each] for each in names]) == ("Rose & Co", [5, 0, 1, 1])
 
 
 async def test_the_admin_may_say_otherwise(smsc: Smsc, phones: PhoneNetwork, tmp_path: Path) -> None:
@@ -299,3 +301,16 @@ async def test_a_stage_without_a_link_says_later(smsc: Smsc, phones: PhoneNetwor
         await stage.stop()
         assert await stage.send("x") == Later(3.0, "The gateway is being restarted.")
         assert await phones.inbox(AT) == []
+
+
+async def test_a_link_that_is_gone_for_long_is_looked_for_less_often(
+    smsc: Smsc, phones: PhoneNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with on_stage(smsc, phones, tmp_path) as stage:
+        await stage.stop()
+        window = stage.carrier._window
+        for gone, pause in ((0.0, 3.0), (60.0, 15.0), (10_000.0, 30.0)):
+            monkeypatch.setattr(window, "_down_since", window._down_since - gone)
+            outcome = await stage.send("x")
+            assert isinstance(outcome, Later)
+            assert outcome.after == pytest.approx(pause, abs=0.5)
