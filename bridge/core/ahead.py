@@ -34,9 +34,11 @@ class Ahead:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def add(self, row: int) -> None:
-        """One more, behind the others."""
+    def add(self, row: int, *, counted: bool = False) -> None:
+        """One more, behind the others. `counted`: its attempt was counted when it was kept."""
         self._waiting.append(row)
+        if counted:
+            self._counted.add(row)
 
     def remove(self, row: int) -> None:
         """That one has come to its end, whichever."""

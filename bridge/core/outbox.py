@@ -4,6 +4,7 @@ answer."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from functools import partial
@@ -39,6 +40,8 @@ from bridge.core.tasks import Tasks
 from bridge.store.errors import StoreDown, StoreError
 
 log = logging.getLogger(__name__)
+
+Chat = tuple[AccountId, ContactId]
 
 
 class OutboxItem(msgspec.Struct, frozen=True):
@@ -82,11 +85,17 @@ class Outbox:
         self._failures = Failures(ground, inbox)
         self._tasks = tasks
         self._rows = ground.store.outbox
-        self._ahead: dict[tuple[AccountId, ContactId], Ahead] = {}
+        self._ahead: dict[Chat, Ahead] = {}
+        self._coming: dict[Chat, int] = {}
+        """How many of a chat are being stored."""
         self._untold: list[tuple[int, OutboxItem, Refused | Unknown]] = []
 
     def put(self, live: LiveAccount, item: OutboxItem, dedupe: str) -> None:
-        """Keep a message and send it. One that was put before with the same `dedupe` is not sent again."""
+        """Keep a message and send it. One that was put before with the same `dedupe` is not sent again.
+
+        One that nothing is before goes out as soon as it is kept, so its attempt is counted with that."""
+        key = live.id, item.address.contact
+        at_once = live.session is not None and not (key in self._ahead or key in self._coming)
         try:
             stored = self._rows.put(
                 self._ground.domain,
@@ -96,20 +105,31 @@ class Outbox:
                 _encoder.encode(item),
                 item.resource,
                 item.stanza_id,
+                at_once,
             )
         except StoreError as error:
             self._not_kept(item, error)
         else:
-            stored.add_done_callback(partial(self._stored, item))
+            self._coming[key] = self._coming.get(key, 0) + 1
+            stored.add_done_callback(partial(self._stored, key, item, at_once))
 
-    def _stored(self, item: OutboxItem, stored: asyncio.Future[int | None]) -> None:
-        if stored.cancelled() or self._ground.stopping:
+    def _stored(self, key: Chat, item: OutboxItem, at_once: bool, stored: asyncio.Future[int | None]) -> None:
+        self._coming[key] -= 1
+        if not self._coming[key]:
+            del self._coming[key]
+        if stored.cancelled():
             return
-        error = stored.exception()
+        error, stopping = stored.exception(), self._ground.stopping
         if error is not None:
-            self._not_kept(item, error)
-        elif (row := stored.result()) is not None:
-            self._push(row, item, 0)
+            if not stopping:
+                self._not_kept(item, error)
+        elif (row := stored.result()) is None:
+            return
+        elif not stopping:
+            self._push(row, item, 0, counted=at_once)
+        elif at_once:
+            with contextlib.suppress(StoreError):  # it is closed: then nobody knows that nothing was tried
+                self._rows.put_back([row])
 
     def _not_kept(self, item: OutboxItem, error: BaseException) -> None:
         if isinstance(error, StoreDown):
@@ -171,13 +191,15 @@ class Outbox:
         await self._failures.make_sure(live, item.address.contact, item.resource, words, f"failed {row}")
         await self._rows.settle(row, "failed" if refused else "unknown")
 
-    def _push(self, row: int, item: OutboxItem, not_before: int) -> None:
+    def _push(self, row: int, item: OutboxItem, not_before: int, *, counted: bool = False) -> None:
         live = self._pool.live(item.user, item.address.network)
         key = live.id, item.address.contact
         ahead = self._ahead.get(key)
         if ahead is None:
             ahead = self._ahead[key] = Ahead(self._rows, self._ground.clock)
-        ahead.add(row)
+        ahead.add(row, counted=counted)
+        if counted and live.session is None:
+            ahead.put_back()
         job = DirectJob(self._ground, self, ahead, row, item, not_before)
         self._pool.push(live, DirectChat(item.address.contact), job)
 

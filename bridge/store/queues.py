@@ -234,8 +234,10 @@ class Outbox(_Queue):
         payload: bytes,
         reply_to: str,
         stanza_id: str,
+        attempt: bool = False,
     ) -> asyncio.Future[int | None]:
         """Keep a command. `dedupe` comes from the sender's stanza; `reply_to` is who hears of the outcome.
+        `attempt`: it goes out as soon as it is kept, and this counts as its first `attempt`.
 
         The future completes on disk: with the row's id, or None when `dedupe` was there already (and did not
         fail). It fails with StoreDown when the database does not take the row in time: then it is not kept.
@@ -248,10 +250,10 @@ class Outbox(_Queue):
             "chat": chat,
             "dedupe": dedupe,
             "stanza_id": stanza_id,
-            "state": "new",
+            "state": "trying" if attempt else "new",
             "payload": payload,
             "reply_to": reply_to,
-            "attempts": 0,
+            "attempts": int(attempt),
             "not_before": 0,
             "legacy_ids": "",
         }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +15,7 @@ from bridge.core.ahead import MOST, QUICK_SECONDS, Ahead
 from tests.core.conftest import World
 from tests.core.face import until
 from tests.core.network import Network, ScriptedSession
-from tests.core.test_queues import open_rows
+from tests.core.test_queues import online, open_rows
 
 
 class Rows:
@@ -96,3 +99,56 @@ async def test_a_stop_in_mid_burst_sends_what_was_not_attempted(world: World) ->
     await until(lambda: len(world.network.of(SendMessage)) == 29)
     assert sent == [str(number) for number in range(10)]
     assert [c.args[2] for c in world.face.of("message_failed")] == ["s10"]
+
+
+def attempts(world: World) -> list[tuple[str, int]]:
+    """Of each kept message, the state and how often it was attempted."""
+    with contextlib.closing(sqlite3.connect(world.store._engine.url.database or "")) as database:
+        return database.execute("SELECT state, attempts FROM outbox ORDER BY id").fetchall()
+
+
+async def test_what_nothing_is_before_is_counted_as_it_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await online(world)
+    counted: list[int] = []
+    count = world.store.outbox.attempt
+    monkeypatch.setattr(
+        world.store.outbox, "attempt", lambda row, ahead=(): counted.append(row) or count(row, ahead)
+    )
+    for number in range(3):
+        world.write(str(number), f"s{number}")
+        await world.network.asked(SendMessage, number + 1)
+        await until(lambda: not world.live().lanes)
+    world.write("3", "s3")
+    world.write("4", "s4")
+    await world.network.asked(SendMessage, 5)
+    await world.at_rest()
+    assert len(counted) == 1, "the one that came while another was being kept"
+    assert attempts(world) == [("sent", 1)] * 5
+
+
+async def test_the_link_breaks_while_a_message_is_being_kept(world: World) -> None:
+    """It was not attempted, so a crash loses nothing of it."""
+    session = await online(world)
+    world.write("one", "s1")
+    world.live().session = None
+    await until(lambda: world.live().lanes)
+    await world.store.writer.flush()
+    assert await open_rows(world) == [False]
+    world.live().session = session
+    await world.kill()
+    await world.start(Network())
+    assert (await world.network.asked(SendMessage)).content.text == "one"
+    assert world.face.of("message_failed") == []
+
+
+async def test_a_stop_while_a_message_is_being_kept(world: World) -> None:
+    await online(world)
+    world.write("one", "s1")
+    await world.gateway.stop("restart")
+    await until(lambda: not world.store.writer.backlog)
+    assert world.network.of(SendMessage) == []
+    assert await open_rows(world) == [False]
+    await world.start(Network())
+    assert (await world.network.asked(SendMessage)).content.text == "one"
