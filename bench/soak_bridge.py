@@ -18,8 +18,8 @@ from bridge.core.gateway import Gateway
 from bridge.core.ground import _digest
 from bridge.core.sentids import KEPT
 from bridge.xmpp.addresses import Addresses
-from bridge.xmpp.inbound import _addresses
-from bridge.xmpp.jids import CACHED, _kept, bare, split
+from bridge.xmpp.inbound import _kept_addresses
+from bridge.xmpp.jids import _kept, bare, split
 from bridge.xmpp.render import jid_attr
 
 NICKS_IN_A_REPLY = 30
@@ -37,6 +37,7 @@ CACHES: list[tuple[Callable[..., object], Callable[[int], tuple[object, ...]]]] 
     (_kept, lambda number: (_jid(number),)),
     (split, lambda number: (_jid(number),)),
     (bare, lambda number: (_jid(number),)),
+    (_kept_addresses, lambda number: (_jid(number), f"#fill{number}%net@irc.example.test")),
     (jid_attr, lambda number: (_jid(number),)),
     (_digest, lambda number: (f"#fill{number}%net@irc.example.test\0stay\0fill", b"")),
     (fold_ascii, lambda number: (f"F{number}",)),
@@ -56,12 +57,6 @@ def fill(caches: Iterable[tuple[Callable[..., object], Callable[[int], tuple[obj
             cache(*arguments(number))
 
 
-def fill_addresses() -> None:
-    """From whom to whom stanzas came."""
-    for number in range(CACHED):
-        _addresses(_jid(number), f"#fill{number}%net@irc.example.test")
-
-
 def fill_gateways() -> None:
     """What each gateway remembers for itself."""
     for known in gc.get_objects():
@@ -78,7 +73,6 @@ class Full(run.App):
 
     async def _serve(self) -> None:
         fill(CACHES)
-        fill_addresses()
         fill_gateways()
         await super()._serve()
 

@@ -6,9 +6,9 @@ Extensions that few stanzas carry (data forms, privileges) are not read here: `e
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -56,11 +56,6 @@ _BESIDE = frozenset({"lang", "origin_id", "receipt_request", "markable", "chat_s
 """What changes nothing of what a message says."""
 _SHOWS = frozenset({"away", "chat", "dnd", "xa"})
 
-_Addresses = tuple[str, str, str, str, str, str]
-"""`sender`, `user`, `to` and its three parts."""
-_known: OrderedDict[tuple[str, str], _Addresses] = OrderedDict()
-"""By `from` and `to`, the newest: who writes once to somebody does so again."""
-
 
 def read_message(element: Element) -> InMessage:
     """The value of a `<message/>`. Raises BadStanza without `from`, BadJid for a malformed address."""
@@ -84,8 +79,7 @@ def read_message(element: Element) -> InMessage:
     kind = get("type", "normal")
     if kind not in _MESSAGE_TYPES:
         kind = "normal"
-    sender, to = get("from", ""), get("to", "")
-    sender, user, to, local, domain, resource = _known.get((sender, to)) or _addresses(sender, to)
+    sender, user, to, local, domain, resource = _addresses(get("from"), get("to"))
     id_ = get("id", "")
     if not found:
         return InMessage(sender, user, to, local, domain, resource, kind, id_, element, body, True)
@@ -101,8 +95,7 @@ def read_presence(element: Element) -> InPresence:
         if reader is not None:
             reader(child, found)
     get = element.get
-    sender, to = get("from", ""), get("to", "")
-    addresses = _known.get((sender, to)) or _addresses(sender, to)
+    addresses = _addresses(get("from"), get("to"))
     return InPresence(*addresses, get("type", "available"), get("id", ""), element, **found)
 
 
@@ -116,16 +109,23 @@ def read_error(stanza: Element) -> InError:
     return error if isinstance(error, InError) else InError("cancel", "")
 
 
-def _addresses(sender: str, to: str) -> _Addresses:
+def _addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, str, str]:
+    """`sender`, `user`, `to` and its three parts."""
+    if len(sender or "") + len(to or "") > 2 * LONGEST_KEPT:
+        return _read_addresses(sender, to)
+    return _kept_addresses(sender, to)
+
+
+def _read_addresses(sender: str | None, to: str | None) -> tuple[str, str, str, str, str, str]:
     if not sender:
         raise BadStanza("a stanza without a 'from' address")
-    full, target = prepare(sender), prepare(to) if to else ""
-    found = full, bare(full), target, *split(target)
-    if len(sender) + len(to) <= 2 * LONGEST_KEPT:
-        _known[sender, to] = found
-        if len(_known) > CACHED:
-            _known.popitem(last=False)
-    return found
+    sender = prepare(sender)
+    to = prepare(to) if to else ""
+    return sender, bare(sender), to, *split(to)
+
+
+_kept_addresses = lru_cache(CACHED)(_read_addresses)
+"""Who writes once to somebody does so again."""
 
 
 # ---- children of a message: each puts what it found into the fields of InMessage

@@ -10,7 +10,7 @@ from bridge.xmpp.jids import LONGEST_KEPT, prepare
 
 
 def test_a_long_address_is_not_kept() -> None:
-    before = jids._kept.cache_info().misses, len(inbound._known)
+    before = jids._kept.cache_info().misses, inbound._kept_addresses.cache_info().misses
     for number in range(100):
         sender = f"a@EXAMPLE.test/{number}{'r' * 900}"
         to = f"{'b' * 900}@irc.example.test/{number}"
@@ -18,7 +18,7 @@ def test_a_long_address_is_not_kept() -> None:
         message = read_message(element)
         assert message.sender == prepare(sender) == sender.replace("EXAMPLE", "example")
         assert (message.to_local, message.to_resource) == ("b" * 900, str(number))
-    assert before == (jids._kept.cache_info().misses, len(inbound._known))
+    assert before == (jids._kept.cache_info().misses, inbound._kept_addresses.cache_info().misses)
 
 
 def test_a_usual_one_is() -> None:
