@@ -26,6 +26,7 @@ pytestmark = pytest.mark.heavy
 ROSE = f"rose@{ELSEWHERE}"
 TEXT = ".//{urn:ietf:params:xml:ns:xmpp-stanzas}text"
 IDLE = "idle = 5\n"
+HURRIED = "tests.mail.hurried"
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def told(alice: XmppClient, words: str, seconds: float = 60.0) -> str:
 
 async def test_a_certificate_expires(tmp_path: Path) -> None:
     bad = make_certificates(tmp_path, "mail.example.org", expired=True)
-    with running_town(extra=IDLE, also_trusted=bad.ca_file) as town:
+    with running_town(extra=IDLE, also_trusted=bad.ca_file, module=HURRIED) as town:
         town.add_mailbox(ROSE)
         async with alice_at(town, ELSEWHERE) as (alice, own):
             good, kept = town.dovecot.certificates, tmp_path / "kept"
@@ -165,7 +166,8 @@ async def _no_worker(place: Flood) -> None:
 
 @pytest.mark.parametrize("mailbox", [False, True], ids=["domain", "mailbox"])
 async def test_the_spool_is_full(mailbox: bool) -> None:
-    with small_disk(8) as (folder, filler), running_town(extra=f'spool = "{folder}"\n') as town:
+    extra = 'spool = "{}"\n'
+    with small_disk(8) as (folder, filler), running_town(extra=extra.format(folder), module=HURRIED) as town:
         async with flood(town, mailbox=mailbox, count=40, seed=23) as place:
 
             async def strike() -> None:
