@@ -1,4 +1,4 @@
-"""The bridge in a hurry (`python -m tests.mail.hurried run -c FILE`): it tells sooner of a broken connection."""
+"""The bridge in a hurry (`python -m tests.mail.hurried run -c FILE`): it tells sooner of broken links."""
 
 from __future__ import annotations
 

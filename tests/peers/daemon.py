@@ -19,7 +19,9 @@ from typing import TypeVar
 
 # Below the range that the kernel takes for outgoing connections, so that nobody takes a port
 # between our look and the server's bind.
-_PORTS = range(12000, 32000)
+# Each of the processes of one test run has ports of its own: what one has found free another may bind.
+_SHARE = int("".join(filter(str.isdecimal, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0) % 4
+_PORTS = range(12000, 32000)[_SHARE * 5000 : (_SHARE + 1) * 5000]
 _handed_out: set[int] = set()
 
 RUNNING: list[Daemon] = []
